@@ -1,0 +1,1 @@
+"""Lanes, batching and models: views in, scores and derived text out."""

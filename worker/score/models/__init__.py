@@ -1,0 +1,1 @@
+"""One file a model, each behind the scorer or extractor port."""

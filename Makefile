@@ -1,0 +1,49 @@
+# Everything a newcomer types. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.lock ops/install.sh
+	@PYTHON=$(PYTHON) ops/install.sh $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock ops/install.sh
+	@PYTHON=$(PYTHON) ops/install.sh $(VENV) requirements-dev.lock
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed ## what the worker needs, from the hashed lock, into .venv
+install-dev: $(VENV)/.installed-dev ## the same with what tests, lint and benches need
+
+demo: $(VENV)/.installed ## the whole thing on a SQLite file: text, pictures and speech, with reasons
+	@$(BIN)/tidegate demo $(ARGS)
+
+test: $(VENV)/.installed-dev ## all tests; starts a real Kafka by itself
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, schemas against the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/tidegate schemas --check
+
+schemas: $(VENV)/.installed ## write schemas/ from the code
+	$(BIN)/tidegate schemas
+
+bench: $(VENV)/.installed-dev ## the four benches, each side by side with its rivals
+	@for name in transport text image audio; do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done
+
+lock: ## resolve again; needs uv. Names packages, versions and hashes, no host
+	uv pip compile pyproject.toml --extra dev --extra bench --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header -q -o requirements-dev.lock $(ARGS)
+	uv pip compile pyproject.toml -c requirements-dev.lock --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+
+clean: ## remove what was built, but not .venv
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-out

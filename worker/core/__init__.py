@@ -1,0 +1,1 @@
+"""Ground floor: the types every stage speaks, and the ports they meet at. Imports nothing of ours."""

@@ -1,0 +1,128 @@
+"""
+Every error this worker raises on purpose, by what the loop does with it.
+
+* TidegateError                 disposition
+  + NotAnEvent                  DEAD_LETTER  the record's bytes are not a valid event
+  + PartUnreadable              DEGRADE      one part cannot be read; the event is decided by `otherwise.failed`
+  + OverLimit                   DEGRADE      more than the tenant may send; decided by `otherwise.too_long`
+  + ModelFailed                 SPLIT        a model call failed: halve the batch and try once more
+  + PublishFailed               RETRY        the queue did not acknowledge
+  + TransportUnavailable        RETRY        the queue cannot be reached just now
+  + PolicyRejected              KEEP_OLD     a policy does not validate or compile
+  + ConfigError                 EXIT         settings that can never work; refuse to start
+  + WeightsRejected             EXIT         a model's weights are missing or not the pinned ones
+
+A message names the thing, the place and the remedy: lower case, no full stop, cause after a colon.
+It never holds content: no text, pixel, sample, key or secret.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Disposition(Enum):
+    """What the loop does with an error."""
+
+    DEAD_LETTER = "dead_letter"
+    DEGRADE = "degrade"
+    SPLIT = "split"
+    RETRY = "retry"
+    KEEP_OLD = "keep_old"
+    EXIT = "exit"
+
+
+class TidegateError(Exception):
+    """Root of the tree above."""
+
+    disposition: ClassVar[Disposition]
+
+
+class NotAnEvent(TidegateError):
+    """
+    The record is not a valid event; retrying cannot help.
+
+    Args:
+        code: stable snake_case name of the reason, e.g. `not_json`; goes into headers and metrics.
+        reason: one sentence for people, without content.
+    """
+
+    disposition = Disposition.DEAD_LETTER
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class PartUnreadable(TidegateError):
+    """
+    One part of a valid event cannot be read.
+
+    Args:
+        code: stable snake_case name, e.g. `image_truncated`; stands in the decision's `degraded`.
+        reason: one sentence for people, without content.
+    """
+
+    disposition = Disposition.DEGRADE
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class OverLimit(PartUnreadable):
+    """A part is larger than the tenant's limits; what fits is scored, the rest is said in `degraded`."""
+
+
+class ModelFailed(TidegateError):
+    """A model raised, or answered with something that is no score."""
+
+    disposition = Disposition.SPLIT
+
+
+class PublishFailed(TidegateError):
+    """The queue did not acknowledge what was published; none of it may count as finished."""
+
+    disposition = Disposition.RETRY
+
+
+class TransportUnavailable(TidegateError):
+    """The queue cannot be reached just now."""
+
+    disposition = Disposition.RETRY
+
+
+class PolicyRejected(TidegateError):
+    """
+    A policy does not validate or compile; the last good one stays.
+
+    Args:
+        reason: what is wrong and how to mend it.
+        file: the document's name as its source gave it, when known.
+        line: 1-based line in the file, when known.
+        where: path in the document, e.g. `categories.hate.block`, when known.
+    """
+
+    disposition = Disposition.KEEP_OLD
+
+    def __init__(
+        self, reason: str, *, file: str | None = None, line: int | None = None, where: str | None = None
+    ) -> None:
+        place = ":".join(str(p) for p in (file, line) if p is not None)
+        super().__init__(": ".join(p for p in (place, where, reason) if p))
+        self.reason, self.file, self.line, self.where = reason, file, line, where
+
+
+class ConfigError(TidegateError):
+    """Settings that can never work."""
+
+    disposition = Disposition.EXIT
+
+
+class WeightsRejected(TidegateError):
+    """A model's weights are missing, or their digest is not the pinned one."""
+
+    disposition = Disposition.EXIT

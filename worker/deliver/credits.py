@@ -1,0 +1,60 @@
+"""Credits: how many events, and how many decoded bytes with all their views, may be in flight at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from worker.core.errors import ConfigError
+
+
+class Credits:
+    """
+    A counting bound taken once at admission, so that derived work never waits for it (and so cannot deadlock).
+
+    Args:
+        events: most events in flight.
+        decoded_bytes: most bytes in flight. One event may ask for more than all of it: it then goes alone.
+    """
+
+    def __init__(self, *, events: int, decoded_bytes: int) -> None:
+        if events < 1 or decoded_bytes < 1:
+            raise ConfigError("credits must be at least 1: raise flow.events and flow.decoded_bytes")
+        self._events, self._bytes = events, decoded_bytes
+        self._events_held = self._bytes_held = 0
+        self._returned = asyncio.Event()
+
+    @property
+    def free_events(self) -> int:
+        return self._events - self._events_held
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Events and bytes in flight."""
+        return self._events_held, self._bytes_held
+
+    def take(self, decoded_bytes: int) -> bool:
+        """Admit one event of so many bytes; False when it must wait."""
+        if self._events_held >= self._events:
+            return False
+        if self._events_held and self._bytes_held + decoded_bytes > self._bytes:
+            return False
+        self._events_held += 1
+        self._bytes_held += decoded_bytes
+        return True
+
+    def give_back(self, events: int, decoded_bytes: int) -> None:
+        """Return what finished events held."""
+        self._events_held -= events
+        self._bytes_held -= decoded_bytes
+        assert self._events_held >= 0, "credits returned twice. This is a bug."
+        assert self._bytes_held >= 0, "more bytes returned than taken. This is a bug."
+        self._returned.set()
+
+    async def wait_returned(self, timeout_s: float) -> None:
+        """Wait until something is given back, at most `timeout_s`."""
+        self._returned.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._returned.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,219 @@
+"""Verdict to the published record: decision.v1 as bytes, with the headers that consumers route by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from worker.core.clock import Clock
+from worker.core.decisions import Action, Findings, Override, Reason, Verdict
+from worker.core.events import PART_TYPES, AudioPart, Event, ImagePart, TextPart
+from worker.core.ports import Policy
+from worker.core.records import Headers, Outgoing, Position
+
+_ORJSON = orjson.OPT_SERIALIZE_NUMPY
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision ready to leave."""
+
+    outgoing: Outgoing
+    action: Action
+    degraded: tuple[str, ...]  # codes, for metrics
+
+
+def decision_id(tenant: str, event_id: str, first: Position) -> str:
+    """The same for every repeat of an event read at the same first position, whatever was reloaded in between."""
+    name = f"{tenant}\0{event_id}\0{first.topic}\0{first.partition}\0{first.offset}"
+    return "d-" + hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+class DecisionWriter:
+    """
+    Turns verdicts into outgoing records.
+
+    Args:
+        content_key: key of `content_hmac`; None leaves the field null.
+    """
+
+    def __init__(self, clock: Clock, *, content_key: bytes | None = None) -> None:
+        self._clock = clock
+        self._content_key = content_key
+        self._policy_fields: dict[str, tuple[dict[str, str], tuple[str, bytes]]] = {}
+        self._tenant_keys: dict[str, bytes] = {}
+
+    def write(
+        self, batch: Sequence[tuple[Event, Policy, Findings]], verdicts: Sequence[Verdict], received: Sequence[float]
+    ) -> list[Decided]:
+        """One decision for each event, in order. `received`: monotonic seconds at admission, for latencies."""
+        wall = self._clock.wall()
+        stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now, wall_ms = self._clock.now(), int(wall * 1000)
+        return [
+            self._one(event, policy, findings, verdict, stamp, wall_ms, (now - since) * 1000.0)
+            for (event, policy, findings), verdict, since in zip(batch, verdicts, received, strict=True)
+        ]
+
+    def _one(
+        self,
+        event: Event,
+        policy: Policy,
+        findings: Findings,
+        verdict: Verdict,
+        stamp: str,
+        wall_ms: int,
+        score_ms: float,
+    ) -> Decided:
+        action, overrides = _after(verdict, findings, policy)
+        policy_field, digest_header = self._policy(policy)
+        context = event.context
+        total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else round(score_ms, 1)
+        body: dict[str, Any] = {
+            "id": decision_id(event.tenant, event.id, event.first_position or event.position),
+            "event_id": event.id,
+            "tenant": event.tenant,
+            "time": stamp,
+            "action": action.label,
+            "reasons": [reason_json(r) for r in verdict.reasons],
+            "shadow": [reason_json(r) for r in verdict.shadow],
+            "scores": {},
+            "hits": [_hit_json(h) for h in findings.hits],
+            "context": {name: context.get(name) for name in policy.context_fields},
+            "overrides": overrides,
+            "policy": policy_field,
+            "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in findings.models],
+            "degraded": [
+                {"code": d.code, "rule": d.rule, "where": d.where, "reason": d.reason} for d in findings.degraded
+            ]
+            or None,
+            "content_hmac": self._content_hmac(event),
+            "source": _position_json(event.position),
+            "latency_ms": {
+                "queue": max(round(total_ms - score_ms, 1), 0.0),
+                "score": round(score_ms, 1),
+                "total": total_ms,
+            },
+            "candidate": None,
+            "call": None,
+        }
+        if findings.scores is not None:
+            _add_scores(body, policy.categories, findings)
+        if verdict.notes:
+            body["notes"] = verdict.notes
+        headers: Headers = (
+            ("action", action.label.encode()),
+            ("tenant", event.tenant.encode()),
+            ("event-id", event.id.encode()),
+            digest_header,
+        )
+        if event.traceparent is not None:
+            headers += (("traceparent", event.traceparent.encode()),)
+        value = orjson.dumps(body, option=_ORJSON)
+        outgoing = Outgoing(action.route, event.key, value, headers, event.position)
+        return Decided(outgoing, action, tuple(d.code for d in findings.degraded))
+
+    def _policy(self, policy: Policy) -> tuple[dict[str, str], tuple[str, bytes]]:
+        known = self._policy_fields.get(policy.digest)
+        if known is None:
+            if len(self._policy_fields) > 10_000:  # reloads must not grow it without end
+                self._policy_fields.clear()
+            field = {"id": policy.id, "version": policy.version, "digest": policy.digest}
+            known = self._policy_fields[policy.digest] = (field, ("policy-digest", policy.digest.encode()))
+        return known
+
+    def _content_hmac(self, event: Event) -> str | None:
+        """Keyed by tenant, since a bare hash of a short message can be guessed (BLAKE2b keyed mode, RFC 7693)."""
+        if self._content_key is None:
+            return None
+        key = self._tenant_keys.get(event.tenant)
+        if key is None:
+            key = hashlib.blake2b(event.tenant.encode(), key=self._content_key[:64], digest_size=32).digest()
+            self._tenant_keys[event.tenant] = key
+        mac = hashlib.blake2b(key=key, digest_size=16)
+        for part in event.parts:
+            match part:
+                case TextPart(text=text):
+                    mac.update(b"t" + text.encode("utf-8", "surrogatepass"))
+                case ImagePart(frames=frames):
+                    mac.update(b"i" + frames.tobytes())
+                case AudioPart(samples=samples):
+                    mac.update(b"a" + samples.tobytes())
+        return "b2:" + mac.hexdigest()
+
+
+def _after(verdict: Verdict, findings: Findings, policy: Policy) -> tuple[Action, list[dict[str, str]]]:
+    """Step 7: what could not be judged is decided by `otherwise`; it only tightens what the scores say."""
+    action = verdict.action
+    if not findings.degraded:
+        return action, []
+    overrides: list[dict[str, str]] = []
+    for rule in sorted({d.rule for d in findings.degraded}):
+        wanted = policy.otherwise(rule)
+        if wanted == "score":
+            continue
+        fallback = Action.parse(wanted)
+        if fallback > action:
+            action = fallback
+            override = Override("degraded", action, f"otherwise.{rule} is {wanted}")
+            overrides.append({"cause": override.cause, "action": action.label, "detail": override.detail})
+    return action, overrides
+
+
+def reason_json(reason: Reason) -> dict[str, Any]:
+    """A reason as it stands in a decision; fields that do not apply are left out."""
+    fields: dict[str, Any] = {"category": reason.category, "type": reason.type, "action": reason.action.label}
+    if reason.score is not None:
+        fields["score"] = round(reason.score, 4)
+        fields["threshold"] = reason.threshold
+        fields["threshold_from"] = reason.threshold_from
+    for name in ("scored_by", "view", "model", "list"):
+        value = getattr(reason, name)
+        if value is not None:
+            fields[name] = value
+    evidence = reason.evidence.as_json()
+    if evidence:
+        fields["evidence"] = evidence
+    return fields
+
+
+def _hit_json(hit: Any) -> dict[str, Any]:
+    return {
+        "list": hit.list_name,
+        "list_digest": hit.list_digest,
+        "category": hit.category,
+        "action": hit.action.label,
+        "type": hit.type.label,
+        "view": hit.view,
+        "evidence": hit.evidence.as_json(),
+    }
+
+
+def _position_json(position: Position) -> dict[str, Any]:
+    return {"topic": position.topic, "partition": position.partition, "offset": position.offset}
+
+
+def _add_scores(body: dict[str, Any], categories: tuple[str, ...], findings: Findings) -> None:
+    """Every category's own score before roll-up; one that was never scored is left out, never 0."""
+    assert findings.scores is not None
+    by_type: dict[str, dict[str, float]] = {}
+    best: dict[str, float] = {}
+    for kind in PART_TYPES:
+        row = {
+            name: round(score, 4)
+            for name, score in zip(categories, findings.scores[kind].tolist(), strict=True)
+            if score == score  # NaN is not equal to itself
+        }
+        if row:
+            by_type[kind.label] = row
+            for name, score in row.items():
+                if score > best.get(name, -1.0):
+                    best[name] = score
+    body["scores"] = {name: best[name] for name in categories if name in best}
+    if len(by_type) > 1:
+        body["scores_by_type"] = by_type

@@ -1,0 +1,77 @@
+"""An event under way: its policy snapshot, its open views, what has been found so far."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from worker.core.decisions import Findings
+from worker.core.events import Degradation, Event
+from worker.core.ports import Policy
+from worker.core.views import Floats, ModelRef, TextSource, View, empty_scores
+
+SCORE_DECIMALS = 4  # what a decision stores; rounded before deciding, so that a stored decision can be taken again
+
+
+class Assessment:
+    """
+    Collects scores, hits and derived texts of one event. Complete when no view is open.
+
+    The policy is captured once, when the event is admitted: a reload never splits an event.
+    """
+
+    __slots__ = ("decoded_bytes", "event", "findings", "open_reads", "open_views", "policy", "sources")
+
+    def __init__(self, event: Event, policy: Policy, decoded_bytes: int) -> None:
+        self.event = event
+        self.policy = policy
+        self.decoded_bytes = decoded_bytes  # credits held
+        self.open_views = 0  # views a scorer has yet to answer
+        self.open_reads = 0  # views an extractor has yet to read
+        self.sources: list[TextSource] = []  # every text found, for the joint view
+        stream = event.stream
+        self.findings = Findings(
+            context=event.context,
+            part_types=event.part_types(),
+            stream=None if stream is None else {"id": stream.id, "speaker": stream.speaker, "final": stream.final},
+            degraded=event.degraded,
+        )
+
+    @property
+    def complete(self) -> bool:
+        return self.open_views == 0 and self.open_reads == 0
+
+    def scored(self, view: View, model: ModelRef, scores: Floats) -> None:
+        """Fold one view's float32 [C] in: the maximum counts, and remembers where it came from. NaN changes nothing."""
+        self.open_views -= 1
+        found = self.findings
+        self._used(model)
+        scores = np.round(scores, SCORE_DECIMALS)
+        if found.scores is None:
+            found.scores = empty_scores(len(self.policy.categories))
+        for kind in view.types:
+            row = found.scores[kind]
+            higher = np.flatnonzero((scores > row) | (np.isnan(row) & ~np.isnan(scores)))
+            row[higher] = scores[higher]
+            for category in higher.tolist():
+                found.sources[int(kind), category] = (view.path, model.name, view.evidence)
+
+    def read(self, model: ModelRef) -> None:
+        """An extractor has answered one view."""
+        self.open_reads -= 1
+        self._used(model)
+
+    def failed(self, view: View, *, extractor: bool, lane: str) -> None:
+        """A model could not judge a view: the policy's `otherwise.failed` decides beside what was scored."""
+        if extractor:
+            self.open_reads -= 1
+        else:
+            self.open_views -= 1
+        self.findings.degraded.append(
+            Degradation("model_failed", "failed", view.path, f"the model of lane {lane} failed twice on this view")
+        )
+
+    def _used(self, model: ModelRef) -> None:
+        if model not in self.findings.models:
+            self.findings.models.append(model)
+
+

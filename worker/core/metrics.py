@@ -32,9 +32,9 @@ class Metrics:
         self.publish_retries = Counter("tidegate_publish_retries_total", "Publishes that were tried again", registry=on)
         self.commits = Counter("tidegate_commits_total", "Offset commits", ["result"], registry=on)
         self.reloads = Counter("tidegate_policy_reloads_total", "Policy reloads", ["result"], registry=on)
-        # Seconds from the queue's own stamp to the acknowledged decision.
+        # Seconds from the queue's own stamp to the acknowledged decision, for the oldest event of each publish.
         self.latency = Histogram(
-            "tidegate_event_seconds", "From the queue's stamp to the acknowledgement", buckets=_SECONDS, registry=on
+            "tidegate_event_seconds", "From the queue's stamp to the acknowledgement, oldest event of each publish", buckets=_SECONDS, registry=on
         )
         self.batch_items = Histogram("tidegate_batch_items", "Views a batch", ["lane"], buckets=_ITEMS, registry=on)
         # Real cost over padded cost, 0 to 1.

@@ -19,12 +19,11 @@ class Assessment:
     The policy is captured once, when the event is admitted: a reload never splits an event.
     """
 
-    __slots__ = ("decoded_bytes", "event", "findings", "open_reads", "open_views", "policy", "sources")
+    __slots__ = ("event", "findings", "open_reads", "open_views", "policy", "sources")
 
-    def __init__(self, event: Event, policy: Policy, decoded_bytes: int) -> None:
+    def __init__(self, event: Event, policy: Policy) -> None:
         self.event = event
         self.policy = policy
-        self.decoded_bytes = decoded_bytes  # credits held
         self.open_views = 0  # views a scorer has yet to answer
         self.open_reads = 0  # views an extractor has yet to read
         self.sources: list[TextSource] = []  # every text found, for the joint view

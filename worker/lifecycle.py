@@ -1,0 +1,188 @@
+"""Signals, drain and health: how a worker starts, says how it is, and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from worker import __version__
+from worker.core.metrics import Metrics
+from worker.core.ports import Transport
+from worker.pipeline.flow import Flow
+
+log = structlog.get_logger(__name__)
+
+ALIVE_S = 30.0  # a poll is never this long in coming unless the loop hangs
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of health."""
+
+    name: str
+    ok: bool
+    detail: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, "ok": self.ok, "detail": self.detail}
+
+
+class Health:
+    """What the worker says of itself. Reads state, changes none."""
+
+    def __init__(
+        self, flow: Flow, transport: Transport, metrics: Metrics, policies: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        self._flow = flow
+        self._transport = transport
+        self._metrics = metrics
+        self._policies = policies
+        self.models: list[dict[str, str]] | None = None  # None until they are loaded
+
+    def alive(self) -> Check:
+        """The loop turns. A queue that is away does not make a worker dead."""
+        age = self._flow.clock.now() - self._flow.last_poll
+        connected = self._transport.health().connected
+        if not connected or self._flow.stopping.is_set():
+            return Check("loop", True, "waiting for the queue" if not connected else "draining")
+        return Check("loop", age < ALIVE_S, f"last poll {age:.1f} s ago")
+
+    def ready(self) -> list[Check]:
+        """All that must hold before the worker counts as ready."""
+        queue = self._transport.health()
+        policies = self._policies()
+        applied = [p for p in policies if p.get("digest")]
+        return [
+            Check("queue", queue.connected, queue.detail),
+            Check("models", self.models is not None, "loaded" if self.models is not None else "loading"),
+            Check("policies", bool(applied), f"{len(applied)} of {len(policies)} policies active"),
+            Check(
+                "publish",
+                not self._flow.publish_failing,
+                "the queue does not acknowledge" if self._flow.publish_failing else "acknowledged",
+            ),
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """The whole of it, for people."""
+        queue = self._transport.health()
+        events, decoded_bytes = self._flow.credits.held
+        return {
+            "version": __version__,
+            "ready": [check.as_json() for check in self.ready()],
+            "queue": {
+                "connected": queue.connected,
+                "detail": queue.detail,
+                "partitions": [f"{p.topic}[{p.number}]" for p in queue.partitions],
+                "lag": {f"{p.topic}[{p.number}]": lag for p, lag in queue.lag.items()},
+            },
+            "in_flight": {"events": events, "decoded_bytes": decoded_bytes},
+            "policies": self._policies(),
+            "models": self.models,
+        }
+
+    def exposition(self) -> bytes:
+        """Prometheus text; gauges are read at the scrape."""
+        metrics, queue = self._metrics, self._transport.health()
+        metrics.lag.clear()
+        for partition, lag in queue.lag.items():
+            metrics.lag.labels(partition.topic, str(partition.number)).set(lag)
+        metrics.partitions.set(len(queue.partitions))
+        metrics.poll_age.set(self._flow.clock.now() - self._flow.last_poll)
+        events, decoded_bytes = self._flow.credits.held
+        metrics.in_flight.set(events)
+        metrics.in_flight_bytes.set(decoded_bytes)
+        return generate_latest(metrics.registry)
+
+
+def http_app(health: Health) -> Starlette:
+    """`/healthz`, `/readyz`, `/status`, `/metrics`."""
+
+    async def healthz(_: Request) -> Response:
+        check = health.alive()
+        return JSONResponse(check.as_json(), 200 if check.ok else 503)
+
+    async def readyz(_: Request) -> Response:
+        checks = health.ready()
+        ready = all(check.ok for check in checks)
+        return JSONResponse({"ready": ready, "checks": [c.as_json() for c in checks]}, 200 if ready else 503)
+
+    async def status(_: Request) -> Response:
+        return JSONResponse(health.status())
+
+    async def metrics(_: Request) -> Response:
+        return Response(health.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/status", status),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the worker has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve `app` while the block runs; gives the port, which is a free one for `port=0`."""
+    server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", access_log=False))
+    task = asyncio.create_task(server.serve(), name="http")
+    while not server.started and not task.done():
+        await asyncio.sleep(0.01)
+    if task.done():
+        task.result()
+    bound: int = server.servers[0].sockets[0].getsockname()[1]
+    log.info("http.serving", host=host, port=bound)
+    try:
+        yield bound
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT drain; a second one stops at once."""
+    loop = asyncio.get_running_loop()
+    seen = 0
+
+    def handle(name: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            log.warning("signal.second", signal=name, effect="stopping at once; what is unfinished is read again")
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            return
+        log.info("signal", signal=name, effect="draining")
+        stop()
+
+    handled = (signal.SIGTERM, signal.SIGINT)
+    for number in handled:
+        loop.add_signal_handler(number, handle, number.name)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,109 @@
+"""What flows between the three tasks: one slot for each input position, and the state they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.core.clock import Clock
+from worker.core.metrics import Metrics
+from worker.core.records import Order, Outgoing, Partition, Position
+from worker.deliver.credits import Credits
+from worker.deliver.ledger import OffsetLedger
+from worker.deliver.order import OrderGate
+from worker.score.assessment import Assessment
+
+
+class FlowSettings(BaseModel):
+    """How much is in flight at once, and how long things may take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    events: int = Field(4_000, ge=1, description="most events in flight")
+    decoded_bytes: int = Field(512 << 20, ge=1 << 20, description="most decoded bytes in flight, all views included")
+    poll_records: int = Field(1_000, ge=1, description="most records of one poll")
+    poll_timeout_s: float = Field(0.2, gt=0, le=10, description="how long a poll waits for the first record")
+    publish_records: int = Field(2_000, ge=1, description="most decisions published at once")
+    commit_interval_s: float = Field(1.0, gt=0, description="how often offsets are committed")
+    drain_s: float = Field(20.0, gt=0, description="longest drain at a stop or a revoke")
+    prepare_events: int = Field(32, ge=1, description="events decoded together in one thread call")
+    dead_letter_bytes: int = Field(900_000, ge=1, description="a larger dead letter becomes a pointer")
+
+
+class Slot:
+    """
+    One input position on its way to exactly one terminal record.
+
+    An event has `assessment`, a dead letter `outgoing`, a tombstone neither.
+    """
+
+    __slots__ = ("assessment", "code", "decoded_bytes", "epoch", "key", "outgoing", "position", "received")
+
+    def __init__(self, position: Position, received: float, decoded_bytes: int, epoch: int) -> None:
+        self.position = position
+        self.received = received
+        self.decoded_bytes = decoded_bytes  # credits held
+        self.epoch = epoch  # of its partition's assignment: stale after a revoke
+        self.key: Hashable = None
+        self.assessment: Assessment | None = None
+        self.outgoing: Outgoing | None = None
+        self.code: str | None = None  # the dead letter's reason
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Ages in seconds, for health."""
+
+    poll_age_s: float
+    publishing: bool
+
+
+class Flow:
+    """The state that intake, judging and outlet share; touched on the loop's thread only."""
+
+    def __init__(self, settings: FlowSettings, order: Order, clock: Clock, metrics: Metrics) -> None:
+        self.settings = settings
+        self.order = order
+        self.clock = clock
+        self.metrics = metrics
+        self.ledger = OffsetLedger()
+        self.gate: OrderGate[Slot] = OrderGate()
+        self.credits = Credits(events=settings.events, decoded_bytes=settings.decoded_bytes)
+        self.ready: list[Slot] = []
+        self.wake = asyncio.Event()
+        self.settled = asyncio.Event()  # set after each delivery
+        self.stopping = asyncio.Event()
+        self.last_poll = clock.now()
+        self.publish_failing = False
+        self._epochs: Counter[Partition] = Counter()
+
+    def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:
+        """A new slot; its credits are taken already."""
+        return Slot(position, received, decoded_bytes, self._epochs[position.of])
+
+    def enter(self, slot: Slot, key: Hashable) -> None:
+        """Give the slot its place in the order of its key, or of its partition."""
+        slot.key = slot.position[:2] if self.order is Order.BY_PARTITION else key
+        self.gate.enter(slot.key, slot)
+
+    def complete(self, slot: Slot) -> None:
+        """The slot is judged: it leaves when everything before it in its order has."""
+        released = self.gate.done(slot.key, slot)
+        if released:
+            self.ready.extend(released)
+            self.wake.set()
+
+    def is_stale(self, slot: Slot) -> bool:
+        """True when the slot's partition went to another worker meanwhile, who will read it again."""
+        return slot.epoch != self._epochs[slot.position.of]
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Let partitions go: what of them is still under way will not be published."""
+        gone = list(partitions)
+        self.ledger.forget(gone)
+        for partition in gone:
+            self._epochs[partition] += 1

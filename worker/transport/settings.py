@@ -1,0 +1,133 @@
+"""Settings of the queues: Kafka under Kafka's own names, the SQLite file, and the topics of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from worker.core.records import Route
+
+Milliseconds = Annotated[int, Field(gt=0)]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+class TopicSettings(BaseModel):
+    """Names of the topic that is read and of those that are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    events: str = Field("moderation.events", min_length=1)
+    allow: str = Field("moderation.allow", min_length=1)
+    flag: str = Field("moderation.flag", min_length=1)
+    block: str = Field("moderation.block", min_length=1)
+    dead_letter: str = Field("moderation.dead-letter", min_length=1)
+
+    @model_validator(mode="after")
+    def _never_read_what_is_written(self) -> TopicSettings:
+        outputs = {self.allow, self.flag, self.block, self.dead_letter}
+        if self.events in outputs:
+            raise ValueError(f"topics.events is also an output topic: {self.events}: give it a name of its own")
+        return self
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Every output topic once, in the order allow, flag, block, dead letter."""
+        return tuple(dict.fromkeys(topic_of(self, route) for route in Route))
+
+
+def topic_of(topics: TopicSettings, route: Route) -> str:
+    """The topic that records of `route` are written to."""
+    return {
+        Route.ALLOW: topics.allow,
+        Route.FLAG: topics.flag,
+        Route.BLOCK: topics.block,
+        Route.DEAD_LETTER: topics.dead_letter,
+    }[route]
+
+
+class SqliteSettings(BaseModel):
+    """A queue in one SQLite file, for one machine. Several workers may share the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    path: Path = Path("tidegate.db")
+    partitions: int = Field(4, ge=1, le=1024)  # of every topic created in the file; a topic keeps what it began with
+    group: str = Field("tidegate", min_length=1)
+    lease_ms: Milliseconds = 10_000  # a worker not heard of for so long loses its partitions
+    heartbeat_ms: Milliseconds = 1_000
+
+    @model_validator(mode="after")
+    def _leases_outlive_heartbeats(self) -> SqliteSettings:
+        if self.heartbeat_ms * 3 > self.lease_ms:
+            raise ValueError(
+                f"sqlite.heartbeat_ms {self.heartbeat_ms} is over a third of sqlite.lease_ms {self.lease_ms}: lower it"
+            )
+        return self
+
+
+class KafkaSettings(BaseModel):
+    """How to reach Kafka and behave in its consumer group. Fields answer to Kafka's names and to Python's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    bootstrap_servers: str = Field("localhost:9092", alias="bootstrap.servers", min_length=1)
+    group_id: str = Field("tidegate", alias="group.id", min_length=1)
+    group_instance_id: str | None = Field(None, alias="group.instance.id", min_length=1)
+    client_id: str = Field("tidegate", alias="client.id", min_length=1)
+
+    security_protocol: SecurityProtocol = Field("PLAINTEXT", alias="security.protocol")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", alias="sasl.mechanism")
+    sasl_username: str | None = Field(None, alias="sasl.username")
+    sasl_password: SecretStr | None = Field(None, alias="sasl.password")
+    ssl_ca_location: Path | None = Field(None, alias="ssl.ca.location")
+    ssl_certificate_location: Path | None = Field(None, alias="ssl.certificate.location")
+    ssl_key_location: Path | None = Field(None, alias="ssl.key.location")
+
+    session_timeout_ms: Milliseconds = Field(45_000, alias="session.timeout.ms")
+    heartbeat_interval_ms: Milliseconds = Field(3_000, alias="heartbeat.interval.ms")
+    rebalance_timeout_ms: Milliseconds = Field(30_000, alias="rebalance.timeout.ms")  # what a revoke may take to drain
+    max_poll_interval_ms: Milliseconds = Field(300_000, alias="max.poll.interval.ms")
+    request_timeout_ms: Milliseconds = Field(40_000, alias="request.timeout.ms")
+    delivery_timeout_ms: Milliseconds = Field(120_000, alias="delivery.timeout.ms")
+    commit_timeout_ms: Milliseconds = Field(10_000, alias="commit.timeout.ms")
+    stop_timeout_ms: Milliseconds = Field(10_000, alias="stop.timeout.ms")
+
+    fetch_max_bytes: int = Field(52_428_800, alias="fetch.max.bytes", gt=0)
+    max_partition_fetch_bytes: int = Field(1_048_576, alias="max.partition.fetch.bytes", gt=0)
+    max_request_size: int = Field(
+        1_048_576, alias="max.request.size", ge=1_024
+    )  # of one record with its key and headers
+    batch_size: int = Field(524_288, alias="batch.size", ge=1_024)  # bytes sent to one partition in one request
+    compression_type: Literal["gzip", "snappy", "lz4", "zstd"] | None = Field(None, alias="compression.type")
+
+    create_topics: bool = False  # create missing topics at start instead of refusing
+    create_partitions: int = Field(6, ge=1)
+    create_replication_factor: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _timeouts_fit_together(self) -> KafkaSettings:
+        if self.rebalance_timeout_ms >= self.request_timeout_ms:
+            raise ValueError(
+                f"rebalance.timeout.ms {self.rebalance_timeout_ms} is not below request.timeout.ms "
+                f"{self.request_timeout_ms}, which would give up on joining the group first: lower it"
+            )
+        if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
+            raise ValueError(
+                f"heartbeat.interval.ms {self.heartbeat_interval_ms} is over a third of session.timeout.ms "
+                f"{self.session_timeout_ms}: lower it"
+            )
+        if self.batch_size > self.max_request_size:
+            raise ValueError(f"batch.size {self.batch_size} is over max.request.size {self.max_request_size}: lower it")
+        return self
+
+    @model_validator(mode="after")
+    def _credentials_are_whole(self) -> KafkaSettings:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(
+                f"security.protocol {self.security_protocol} needs sasl.username and sasl.password: set both"
+            )
+        if (self.ssl_certificate_location is None) != (self.ssl_key_location is None):
+            raise ValueError("ssl.certificate.location and ssl.key.location belong together: set both or neither")
+        return self

@@ -179,7 +179,7 @@ class Policy(Protocol):
 
     @property
     def digest(self) -> str:
-        """"sha256:…" of the canonical resolved document with its lists' digests."""
+        """ "sha256:…" of the canonical resolved document with its lists' digests."""
         ...
 
     @property
@@ -192,7 +192,11 @@ class Policy(Protocol):
 
     @property
     def context_fields(self) -> tuple[str, ...]:
-        """Names of the context fields that its conditions read; they stand in the decision."""
+        """The context fields that its conditions read, e.g. `audience`, `attributes.level`."""
+        ...
+
+    def kept_context(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of an event's context that the conditions read, as it stands in the decision."""
         ...
 
     def concepts(self, scorer: str) -> Concepts | None:
@@ -201,8 +205,14 @@ class Policy(Protocol):
 
     def needs_text_models(self) -> bool: ...
 
-    def match(self, source: TextSource, normalised: TextSource | None) -> list[Hit]:
-        """List entries in a text, as written and normalised; evidence points into the original."""
+    def match(
+        self, source: TextSource, normalised: str | None, span_back: Callable[[int, int], tuple[int, int]] | None
+    ) -> list[Hit]:
+        """
+        The first entry of each list in a text, as written, else normalised; evidence points into the original.
+
+        span_back: characters [start, end) of `normalised` to those of the source's text.
+        """
         ...
 
     def decide(self, findings: Sequence[Findings]) -> list[Verdict]:

@@ -1,0 +1,1 @@
+"""Policies: read, resolve, compile and decide. One tenant's rules as flat arrays, swapped whole."""

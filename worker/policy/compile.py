@@ -1,0 +1,217 @@
+"""A resolved document to a policy that decides: checked across its parts, flat, immutable, captured once an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as Folder
+from typing import Any
+
+from worker.core.decisions import Findings, Hit, Verdict
+from worker.core.ports import ConceptCompiler
+from worker.core.views import Concepts, TextSource
+from worker.policy.conditions import CONTEXT_FIELDS, Conditions, Outcomes, compile_conditions, lookup
+from worker.policy.document import LimitsSpec, Otherwise, When
+from worker.policy.evaluate import ALLOW, Judge, levels
+from worker.policy.lists import read_lists
+from worker.policy.places import Path
+from worker.policy.resolve import Resolved, digest
+from worker.policy.terms import Matcher, SpanBack, TermList
+from worker.policy.tree import Candidates, Node, Slot, build, fields_of, flatten, own_fields
+
+_MAX_JUDGES = 256  # sets of condition outcomes kept; a policy with more of them builds some again
+_DEFAULT_FALLBACKS: dict[str, str] = {"failed": "flag", "late": "score", "language": "score", "too_long": "flag"}
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryConcept:
+    """What a scorer may know of a category (port `CategorySpec`)."""
+
+    path: str
+    definition: str | None
+    violating: tuple[str, ...]
+    allowed: tuple[str, ...]
+    detectors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """A tenant's limits (port `Limits`); a field the policy leaves out has the value here."""
+
+    text_chars: int = 100_000
+    image_pixels: int = 50_000_000
+    image_bytes: int = 20_000_000
+    audio_s: float = 300.0
+    audio_bytes: int = 60_000_000
+    parts: int = 32
+    events_per_s: float | None = None
+
+
+class CompiledPolicy:
+    """One policy, ready to decide (port `Policy`). Made by `compile_policy`; used from the loop's thread."""
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        nodes: tuple[Node, ...],
+        lists: Sequence[TermList],
+        conditions: Conditions,
+        own_digest: str,
+        concepts: Mapping[str, Concepts],
+    ) -> None:
+        document = resolved.document
+        self.id, self.version, self.digest = document.id, document.version, own_digest
+        self.categories = tuple(node.path for node in nodes)
+        self.limits = Ceilings(**(document.limits or LimitsSpec()).model_dump(exclude_none=True))
+        self.context_fields = conditions.context_fields
+        self.severe = _inherited_flag(nodes, "severe")
+        self.restricted = _inherited_flag(nodes, "restricted")
+        self.lists = tuple(lists)
+        self._otherwise: dict[str, str] = _DEFAULT_FALLBACKS | (document.otherwise or Otherwise()).model_dump(
+            exclude_none=True
+        )
+        self._nodes, self._index = nodes, {node.path: i for i, node in enumerate(nodes)}
+        self._levels = levels(nodes)
+        self._own = own_fields(resolved, nodes)
+        self._whens = tuple(document.when or ())
+        self._whens_from = resolved.origin(("when",))
+        self._conditions = conditions
+        self._matcher = Matcher(lists)
+        self._concepts = dict(concepts)
+        self._judges: dict[Outcomes, Judge] = {}
+        self._unconditional = None if conditions else self._judge(())
+
+    def concepts(self, scorer: str) -> Concepts | None:
+        """What `scorer` looks for under this policy; None when it has nothing to look for."""
+        return self._concepts.get(scorer)
+
+    def needs_text_models(self) -> bool:
+        """True when some category is described by words, so that a text model has something to look for."""
+        return any(concept.definition or concept.violating for concept in concepts_of(self._nodes, self._whens))
+
+    def match(self, source: TextSource, normalised: str | None = None, span_back: SpanBack | None = None) -> list[Hit]:
+        """The first entry of each list in a text, as written, else normalised; evidence points into the original."""
+        return self._matcher.match(source, normalised, span_back) if self._matcher else []
+
+    def decide(self, findings: Sequence[Findings]) -> list[Verdict]:
+        """Verdicts of a batch of events, each as it would be alone. Pure."""
+        verdicts = [ALLOW] * len(findings)
+        groups: dict[int, tuple[Judge, list[int]]] = {}
+        for i, found in enumerate(findings):
+            if found.scores is not None or found.hits:
+                judge = self._unconditional or self._judge(self._conditions.outcomes(found))
+                groups.setdefault(id(judge), (judge, []))[1].append(i)
+        for judge, members in groups.values():
+            decided = judge.decide([findings[i] for i in members])
+            for i, verdict in zip(members, decided, strict=True):
+                verdicts[i] = verdict
+        return verdicts
+
+    def otherwise(self, rule: str) -> str:
+        """What to do for `failed`, `too_long`, `late` or `language`: "allow", "flag", "block" or "score"."""
+        return self._otherwise[rule]
+
+    def kept_context(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of an event's context that the conditions read, without absent fields; it stands in the decision."""
+        kept: dict[str, Any] = {}
+        for name in self.context_fields:
+            value = lookup(context, name)
+            if value is None:
+                continue
+            if name in CONTEXT_FIELDS:
+                kept[name] = value
+            else:
+                kept.setdefault("attributes", {})[name.removeprefix("attributes.")] = value
+        return kept
+
+    def _judge(self, outcomes: Outcomes) -> Judge:
+        judge = self._judges.get(outcomes)
+        if judge is None:
+            if len(self._judges) >= _MAX_JUDGES:
+                self._judges.clear()
+            own = self._own_under(outcomes)
+            notes = tuple(
+                f"when[{i}] failed and took its stricter side" for i, said in enumerate(outcomes) if said is None
+            )
+            judge = Judge(self._nodes, self._index, self._levels, build(self._nodes, own), notes)
+            self._judges[outcomes] = judge
+        return judge
+
+    def _own_under(self, outcomes: Outcomes) -> dict[Slot, Candidates]:
+        """Each node's own fields with what the conditions set, in document order; a failed one adds a candidate."""
+        own = dict(self._own)
+        for number, (when, said) in enumerate(zip(self._whens, outcomes, strict=True)):
+            if said is False:
+                continue
+            for path, setting in when.set_.items():
+                for slot, value, inside in fields_of(self._index[path], setting):
+                    where = ".".join((f"{self._whens_from}:when[{number}]", path, *inside[:-1]))
+                    before = own.get(slot, (None,)) if said is None else ()
+                    own[slot] = (*before, (value, where))
+        return own
+
+
+def compile_policy(resolved: Resolved, folder: Folder, concept_compiler: ConceptCompiler) -> CompiledPolicy:
+    """
+    Check the document across its parts, read its lists and prepare what its scorers look for. Slow: off the loop.
+
+    Raises:
+        PolicyRejected: with the file, line and path of what is wrong.
+    """
+    return compile_parts(resolved, read_lists(resolved, folder), concept_compiler)
+
+
+def policy_digest(resolved: Resolved, lists: Sequence[TermList]) -> str:
+    """The digest a policy will carry once compiled."""
+    return digest(resolved.tree, {listed.name: listed.digest for listed in lists if listed.spec.list_})
+
+
+def compile_parts(resolved: Resolved, lists: Sequence[TermList], concept_compiler: ConceptCompiler) -> CompiledPolicy:
+    """`compile_policy` for lists that are read already."""
+    document = resolved.document
+    nodes = flatten(document.categories)
+    _check_references(resolved, {node.path for node in nodes})
+    conditions = compile_conditions(document.when or (), resolved)
+    concepts = concept_compiler.compile(concepts_of(nodes, document.when or ()))
+    return CompiledPolicy(resolved, nodes, lists, conditions, policy_digest(resolved, lists), concepts)
+
+
+def concepts_of(nodes: Sequence[Node], whens: Sequence[When]) -> tuple[CategoryConcept, ...]:
+    """A concept for every node, in order; an empty one where the node is off for good, so nothing is spent on it."""
+    switchable = any(setting.mode or setting.on for when in whens for setting in when.set_.values())
+    switchable = switchable or any(node.spec.on for node in nodes)
+    found: list[CategoryConcept] = []
+    off: list[bool] = []
+    for node in nodes:
+        inherited = off[node.parent] if node.parent >= 0 else False
+        off.append(node.spec.mode == "off" if node.spec.mode else inherited)
+        if off[-1] and not switchable:
+            found.append(CategoryConcept(node.path, None, (), (), ()))
+            continue
+        examples = node.spec.examples
+        violating = tuple((examples.violating if examples else None) or ())
+        allowed = tuple((examples.allowed if examples else None) or ())
+        detectors = tuple(node.spec.detectors or ())
+        found.append(CategoryConcept(node.path, node.spec.definition, violating, allowed, detectors))
+    return tuple(found)
+
+
+def _check_references(resolved: Resolved, known: set[str]) -> None:
+    """Every category that a list, condition or test names must be there."""
+    document = resolved.document
+    named: list[tuple[Path, str]] = []
+    named += [(("terms", i, "category"), terms.category) for i, terms in enumerate(document.terms or ())]
+    named += [(("when", i, "set", path), path) for i, when in enumerate(document.when or ()) for path in when.set_]
+    named += [(("tests", i, "category"), t.category) for i, t in enumerate(document.tests or ()) if t.category]
+    for place, category in named:
+        if category not in known:
+            raise resolved.reject(f"there is no category {category!r}: name one by its whole path", place)
+
+
+def _inherited_flag(nodes: Sequence[Node], name: str) -> frozenset[str]:
+    """Paths of the nodes for which `name` is true, by themselves or by their nearest ancestor that says."""
+    said: list[bool] = []
+    for node in nodes:
+        own = getattr(node.spec, name)
+        said.append(own if own is not None else (said[node.parent] if node.parent >= 0 else False))
+    return frozenset(node.path for node, true in zip(nodes, said, strict=True) if true)

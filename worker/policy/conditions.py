@@ -1,0 +1,134 @@
+"""`when` (step 2): CEL conditions compiled once, their outcomes cached by the fields that are not identities."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cel
+
+from worker.core.decisions import Findings
+from worker.policy.document import When
+from worker.policy.resolve import Resolved
+
+Outcome = bool | None  # None: it failed at run time, and its stricter side counts
+Outcomes = tuple[Outcome, ...]
+
+CONTEXT_FIELDS = ("channel", "audience", "language", "region", "actor", "attributes")
+STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")
+_IDENTITIES = frozenset({"context.actor", "stream.id", "stream.seq", "stream.offset_ms", "stream.speaker"})
+_MAX_CACHED = 4096
+
+_STRING = re.compile(r"""[rRbB]{0,2}("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')""")
+_READ = re.compile(r"(?<![.\w])(context|stream)\b(?:\s*\.\s*([A-Za-z_]\w*))?(?:\s*\.\s*([A-Za-z_]\w*)\b(?!\s*\())?")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One `if`, compiled, and the fields it reads, e.g. `context.audience`, `context.attributes.level`."""
+
+    program: cel.Program
+    reads: frozenset[str]
+
+
+class Conditions:
+    """All conditions of a policy, in document order. Safe to call from one thread at a time."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        self._conditions = tuple(conditions)
+        reads = frozenset[str]().union(*(c.reads for c in conditions)) if conditions else frozenset[str]()
+        self.context_fields = tuple(sorted(r.removeprefix("context.") for r in reads if r.startswith("context.")))
+        self._context_names = tuple(sorted({name.split(".")[0] for name in self.context_fields}))
+        self._stream_names = tuple(sorted(r.removeprefix("stream.") for r in reads if r.startswith("stream.")))
+        self._cacheable = not reads & _IDENTITIES
+        self._cache: dict[tuple[Any, ...], Outcomes] = {}
+
+    def __len__(self) -> int:
+        return len(self._conditions)
+
+    def outcomes(self, findings: Findings) -> Outcomes:
+        """What each condition says of an event."""
+        if not self._cacheable:
+            return self._evaluate(findings)
+        try:
+            key = self._key(findings)
+            found = self._cache.get(key)
+        except TypeError:  # a list in the attributes has no hash
+            return self._evaluate(findings)
+        if found is None:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            found = self._cache[key] = self._evaluate(findings)
+        return found
+
+    def _key(self, findings: Findings) -> tuple[Any, ...]:
+        # The class goes in too: CEL tells 1, 1.0 and true apart, Python's dict does not.
+        context, stream = findings.context, findings.stream or {}
+        read = [lookup(context, name) for name in self.context_fields]
+        read += [stream.get(name) for name in self._stream_names]
+        return (findings.part_types, *((value.__class__, value) for value in read))
+
+    def _evaluate(self, findings: Findings) -> Outcomes:
+        context: dict[str, Any] = dict.fromkeys(CONTEXT_FIELDS)
+        context["attributes"] = {}
+        context.update((name, value) for name, value in findings.context.items() if value is not None)
+        stream: dict[str, Any] = dict.fromkeys(STREAM_FIELDS) | dict(findings.stream or {})
+        given = {"context": context, "parts": sorted(findings.part_types), "stream": stream}
+        return tuple(_run(condition.program, given) for condition in self._conditions)
+
+
+def _run(program: cel.Program, given: dict[str, Any]) -> Outcome:
+    try:
+        said = program.execute(given)
+    except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError):
+        return None  # counted: the verdict's notes say which condition
+    return said if isinstance(said, bool) else None
+
+
+def lookup(context: Mapping[str, Any], name: str) -> Any:
+    """The value of `audience` or `attributes.level`; None when absent."""
+    value: Any = context
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def compile_conditions(whens: Sequence[When], resolved: Resolved) -> Conditions:
+    """
+    Raises:
+        PolicyRejected: a condition is not CEL, or reads something that no event has.
+    """
+    return Conditions([_compile(when.if_, index, resolved) for index, when in enumerate(whens)])
+
+
+def _compile(source: str, index: int, resolved: Resolved) -> Condition:
+    path = ("when", index, "if")
+    try:
+        program = cel.compile(source)
+    except ValueError as error:
+        first = str(error).splitlines()[0].partition("ERROR: ")[2] or "it does not parse"
+        raise resolved.reject(f"not a CEL condition: {first}", path) from None
+    if unknown := sorted(set(program.variables()) - {"context", "parts", "stream"}):
+        raise resolved.reject(f"`{unknown[0]}` is not known: a condition reads context, parts and stream", path)
+    reads = set()
+    for match in _READ.finditer(_STRING.sub("''", source)):
+        root, name, inner = match.groups()
+        known = CONTEXT_FIELDS if root == "context" else STREAM_FIELDS
+        if name not in known:
+            raise resolved.reject(_unknown(root, name, known), path)
+        if name == "attributes" and inner is None:
+            raise resolved.reject("write context.attributes.NAME, so that decisions can keep what it read", path)
+        reads.add(f"{root}.{name}.{inner}" if name == "attributes" else f"{root}.{name}")
+    return Condition(program, frozenset(reads))
+
+
+def _unknown(root: str, name: str | None, known: Sequence[str]) -> str:
+    if name is None:
+        return f"write {root}.NAME with one of {', '.join(known)}"
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(known)}"
+    own = "; own fields stand in context.attributes" if root == "context" else ""
+    return f"{root} has no `{name}`: {hint}{own}"

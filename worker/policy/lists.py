@@ -1,0 +1,100 @@
+"""List files of a policy: found inside the policies folder only, one entry a line, `#` comments."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import re2
+
+from worker.core.errors import PolicyRejected
+from worker.policy.document import Terms
+from worker.policy.resolve import Resolved
+from worker.policy.terms import TermList, fold, pattern_of
+
+MAX_LIST_BYTES = 64 * 1024 * 1024
+
+
+def inside(folder: Path, name: str) -> Path:
+    """
+    The file `name` of `folder`; also through a symlink it may not leave the folder.
+
+    Raises:
+        ValueError: it does; the message says so.
+        OSError: there is no such file.
+    """
+    found = (folder / name).resolve(strict=True)
+    if not found.is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r} leads out of the policies folder: copy the file into it")
+    return found
+
+
+def read_lists(resolved: Resolved, folder: Path) -> tuple[TermList, ...]:
+    """
+    Every list of the policy, in order.
+
+    Raises:
+        PolicyRejected: a file is missing, outside the folder, too large, not UTF-8 or empty, or a pattern is not RE2.
+    """
+    return tuple(_read(spec, index, resolved, folder) for index, spec in enumerate(resolved.document.terms or ()))
+
+
+def _read(spec: Terms, index: int, resolved: Resolved, folder: Path) -> TermList:
+    path = ("terms", index)
+    if spec.list_ is None:
+        name, lines = f"terms[{index}]", spec.words or []
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    else:
+        name, raw = spec.list_, _bytes(spec.list_, index, resolved, folder)
+        digest = hashlib.sha256(raw).hexdigest()
+        try:
+            lines = [line if not line.lstrip().startswith("#") else "" for line in raw.decode("utf-8").splitlines()]
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            raise PolicyRejected("not UTF-8: save the list as UTF-8", file=name, line=line) from None
+    if spec.match == "pattern":
+        _check_patterns(lines, name, index, resolved, spec)
+    entries = tuple(entry for entry in (line.strip() for line in lines) if fold(entry))
+    if not entries:
+        raise resolved.reject(f"the list {name} has no entries", path)
+    if any(not fold(phrase) for phrase in spec.except_ or ()):
+        raise resolved.reject("an exception is empty", (*path, "except"))
+    try:
+        return _whole(TermList(name, f"sha256:{digest}", spec, entries))
+    except re2.error:
+        raise resolved.reject(f"the patterns of {name} are too large together: make two lists", path) from None
+
+
+def _whole(listed: TermList) -> TermList:
+    if listed.is_pattern:
+        pattern_of(listed.entries)
+    return listed
+
+
+def _bytes(name: str, index: int, resolved: Resolved, folder: Path) -> bytes:
+    path = ("terms", index, "list")
+    try:
+        file = inside(folder, name)
+        if (size := file.stat().st_size) > MAX_LIST_BYTES:
+            raise ValueError(f"{name!r} has {size} bytes, more than the {MAX_LIST_BYTES} a list may have")
+        return file.read_bytes()
+    except ValueError as error:
+        raise resolved.reject(str(error), path) from None
+    except OSError as error:
+        raise resolved.reject(f"the list {name!r} cannot be read: {error.strerror}", path) from None
+
+
+def _check_patterns(lines: list[str], name: str, index: int, resolved: Resolved, spec: Terms) -> None:
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            matches_nothing = pattern_of([line.strip()]).search("") is not None
+            reason = "this pattern matches an empty text, so it would match everywhere" if matches_nothing else None
+        except re2.error as error:
+            said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+            reason = f"not an RE2 pattern: {said.partition(':')[0]}"  # what follows the colon is the entry itself
+        if reason and spec.list_:
+            raise PolicyRejected(reason, file=name, line=number + 1)
+        if reason:
+            raise resolved.reject(reason, ("terms", index, "words", number))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from silero_vad.sequence_vad import SileroVADSequence, get_speech_timestamps_sequence
 
 from worker.core.views import Floats

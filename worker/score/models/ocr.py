@@ -1,0 +1,169 @@
+"""Text in pictures: lines found in each picture, and read together with the lines of all others in the batch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import onnxruntime
+from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
+from rapidocr.utils.process_img import get_rotate_crop_image
+
+from worker.core.errors import ModelFailed
+from worker.core.views import Evidence, Floats, ModelRef, Segment, TextSource, View, ViewKind
+from worker.score.models.lines import DETECTOR, LineFinder, Picture
+from worker.score.weights import Pinned
+
+NAME = "rapidocr"
+RECOGNISER = Pinned(
+    "rapidocr",
+    "rapidocr",
+    "models/PP-OCRv6_rec_small.onnx",
+    "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+)
+
+_HEIGHT = 48  # of a line, as the recogniser wants it
+_WIDTH_STEP = 64  # lines are padded to whole steps, so that a reading never depends on its neighbours
+_WIDEST = 3200  # 66 times as wide as high: about 150 letters
+_BATCH = 8
+_LEAST_SCORE = 0.5  # rapidocr's own
+_LEAST_SCORE_ALONE = 0.9  # for a single character: photographs are full of shapes like 0 and *
+_DOUBTFUL = 0.75  # below this a line may be upside down
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of text: of which view, where in the original's pixels, its crop (BGR) and what stands in it."""
+
+    view: int
+    box: tuple[int, int, int, int]
+    crop: Picture
+    text: str = ""
+    score: float = 0.0
+
+
+class LineReader:
+    """
+    Reads crops of single lines with PP-OCRv6's recogniser.
+
+    Raises:
+        WeightsRejected: the weights are missing or not the pinned ones.
+    """
+
+    def __init__(self, threads: int = 2, weights: Pinned = RECOGNISER) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            str(weights.path()), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._input: str = self._session.get_inputs()[0].name
+        characters = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        self._decode = CTCLabelDecode(character=characters)
+
+    def read(self, crops: Sequence[Picture]) -> list[tuple[str, float]]:
+        """For each crop its text and the mean probability of its characters, 0 when there are none."""
+        readings: list[tuple[str, float]] = [("", 0.0)] * len(crops)
+        for width, places in _by_width(crops):
+            inputs = np.stack([_prepared(crops[place], width) for place in places])
+            chances = self._session.run(None, {self._input: inputs})[0]
+            found, _ = self._decode(chances)
+            for place, (text, score) in zip(places, found, strict=True):
+                readings[place] = (text, float(score))
+        return readings
+
+
+class RapidOcrReader:
+    """
+    The extractor of pictures: uint8 [H, W, 3] RGB.
+
+    Args:
+        threads: CPU threads.
+        detector, recogniser: the pinned model files.
+
+    Raises:
+        WeightsRejected: weights are missing or not the pinned ones.
+    """
+
+    kind = ViewKind.IMAGE
+
+    def __init__(self, threads: int = 2, detector: Pinned = DETECTOR, recogniser: Pinned = RECOGNISER) -> None:
+        self._finder = LineFinder(threads, detector)
+        self._reader = LineReader(threads, recogniser)
+        both = hashlib.sha256(f"{detector.sha256}{recogniser.sha256}".encode()).hexdigest()
+        self.ref = ModelRef(NAME, importlib.metadata.version(recogniser.distribution), f"sha256:{both}")
+
+    def extract(self, views: Sequence[View]) -> list[TextSource]:
+        """
+        For each view the text in it, line by line in reading order, with each line's box in the original's pixels.
+
+        Raises:
+            ModelFailed: a model raised; the message holds no content.
+        """
+        try:
+            lines = [line for place, view in enumerate(views) for line in self._lines(place, view)]
+            self._read(lines)
+        except Exception as error:
+            raise ModelFailed(f"{NAME} failed on a batch of {len(views)} pictures: {type(error).__name__}") from error
+        kept: list[list[Line]] = [[] for _ in views]
+        for line in lines:
+            if _believable(line):
+                kept[line.view].append(line)
+        return [_source(view, found) for view, found in zip(views, kept, strict=True)]
+
+    def _lines(self, place: int, view: View) -> Iterator[Line]:
+        picture = cv2.cvtColor(view.content, cv2.COLOR_RGB2BGR)
+        for box in self._finder.find(picture):
+            left, top = box.min(axis=0) * view.scale
+            right, bottom = box.max(axis=0) * view.scale
+            crop = get_rotate_crop_image(picture, box.copy())
+            yield Line(place, (int(left), int(top), math.ceil(right), math.ceil(bottom)), crop)
+
+    def _read(self, lines: Sequence[Line]) -> None:
+        for line, (text, score) in zip(lines, self._reader.read([line.crop for line in lines]), strict=True):
+            line.text, line.score = text, score
+        doubtful = [line for line in lines if line.score < _DOUBTFUL]
+        turned = [np.ascontiguousarray(line.crop[::-1, ::-1]) for line in doubtful]
+        for line, (text, score) in zip(doubtful, self._reader.read(turned), strict=True):
+            if score > max(line.score, _DOUBTFUL):
+                line.text, line.score = text, score
+
+
+def _by_width(crops: Sequence[Picture]) -> Iterator[tuple[int, list[int]]]:
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place, crop in enumerate(crops):
+        height, width = crop.shape[:2]
+        steps = math.ceil(_HEIGHT * width / height / _WIDTH_STEP)
+        groups[min(steps * _WIDTH_STEP, _WIDEST)].append(place)
+    for width, places in sorted(groups.items()):
+        for first in range(0, len(places), _BATCH):
+            yield width, places[first : first + _BATCH]
+
+
+def _prepared(crop: Picture, width: int) -> Floats:
+    """float32 [3, 48, width] in [-1, 1], zeros to the right of the line."""
+    height, wide = crop.shape[:2]
+    size = (min(max(math.ceil(_HEIGHT * wide / height), 1), width), _HEIGHT)
+    planes = cv2.resize(crop, size).astype(np.float32).transpose(2, 0, 1) / 127.5 - 1.0
+    padded = np.zeros((3, _HEIGHT, width), dtype=np.float32)
+    padded[:, :, : size[0]] = planes
+    return padded
+
+
+def _believable(line: Line) -> bool:
+    text = line.text.strip()
+    return bool(text) and line.score >= (_LEAST_SCORE if len(text) > 1 else _LEAST_SCORE_ALONE)
+
+
+def _source(view: View, lines: Sequence[Line]) -> TextSource:
+    segments, place = [], 0
+    for line in lines:
+        evidence = Evidence(box=line.box, frame=view.evidence.frame)
+        segments.append(Segment(place, place + len(line.text), evidence))
+        place += len(line.text) + 1
+    return TextSource(f"{view.path}/ocr", "\n".join(line.text for line in lines), view.types, tuple(segments))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +10,7 @@ from rapidocr.ch_ppocr_det.main import TextDetector
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
 from worker.core.views import Floats
+from worker.score.models.fineprint import Rects, fine_print
 from worker.score.weights import Pinned
 
 Picture = npt.NDArray[np.uint8]  # [H, W, 3] BGR, as the networks learnt it
@@ -27,6 +26,11 @@ DETECTOR = Pinned(
 _STRIDE = 32  # the network takes whole multiples of it
 _FIRST_SIDE = 320
 _FIRST_SCALE = 0.42  # large pictures keep this much, so that the smallest print found does not grow with the picture
+_SMALL = 14  # a box lower than this in the shrunk picture may have neighbours that were not seen
+_AROUND = 24  # pixels looked at around what called for the second look
+_SECOND_AREA = 768 * 768
+_SECOND_SCALE = 1.5  # print of eight pixels is found when it is enlarged
+_SAME = 0.5  # boxes that share this much of the smaller one are one line
 
 
 class LineFinder:
@@ -51,7 +55,18 @@ class LineFinder:
         """Boxes of a picture's lines in reading order, in its own pixels."""
         height, width = picture.shape[:2]
         longest = max(height, width)
-        return self._look(picture, min(1.0, max(_FIRST_SIDE / longest, _FIRST_SCALE)))
+        scale = min(1.0, max(_FIRST_SIDE / longest, _FIRST_SCALE))
+        first = self._look(picture, scale)
+        small = _heights(first) * scale < _SMALL
+        unsure = np.concatenate((fine_print(picture), _around(first[small])))
+        if scale == 1.0 or len(unsure) == 0:
+            return _ordered(first)
+        left, top = np.maximum(unsure[:, :2].min(axis=0) - _AROUND, 0)
+        right, bottom = unsure[:, 2:].max(axis=0) + _AROUND
+        region = picture[top:bottom, left:right]
+        enlarged = min(_SECOND_SCALE, (_SECOND_AREA / (region.shape[0] * region.shape[1])) ** 0.5)
+        second = self._look(region, enlarged) + np.array((left, top), dtype=np.float32)
+        return _ordered(_merged(first, small, second))
 
     def _look(self, picture: Picture, scale: float) -> Boxes:
         height, width = picture.shape[:2]
@@ -60,13 +75,43 @@ class LineFinder:
         planes = np.ascontiguousarray((small / 127.5 - 1.0).transpose(2, 0, 1)[np.newaxis])
         chances = self._session.run(None, {self._input: planes})[0]
         boxes, _ = self._boxes(chances, (height, width))
-        return _ordered(boxes)
+        return np.asarray(boxes, dtype=np.float32).reshape(-1, 4, 2)
 
 
-def _ordered(boxes: Sequence[npt.NDArray[np.float32]] | Boxes) -> Boxes:
-    if len(boxes) == 0:
-        return np.zeros((0, 4, 2), dtype=np.float32)
-    return np.asarray(TextDetector.sorted_boxes(np.asarray(boxes)), dtype=np.float32)
+def _merged(first: Boxes, small: npt.NDArray[np.bool_], second: Boxes) -> Boxes:
+    """Large print from the first look, small print from the second where that saw it."""
+    large = first[~small]
+    second = second[~_covered(second, large)]
+    missed = first[small][~_covered(first[small], second)]
+    return np.concatenate((large, missed, second))
+
+
+def _covered(boxes: Boxes, by: Boxes) -> npt.NDArray[np.bool_]:
+    """bool [n]: which of `boxes` share half of the smaller area with one in `by`."""
+    if len(boxes) == 0 or len(by) == 0:
+        return np.zeros(len(boxes), dtype=np.bool_)
+    low, high = boxes.min(axis=1)[:, np.newaxis], boxes.max(axis=1)[:, np.newaxis]
+    other_low, other_high = by.min(axis=1), by.max(axis=1)
+    shared = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(axis=2)
+    smaller = np.minimum((high - low).prod(axis=2), (other_high - other_low).prod(axis=1))
+    return np.asarray((shared > _SAME * smaller).any(axis=1))
+
+
+def _heights(boxes: Boxes) -> Floats:
+    """float32 [n]: the shorter side of each box."""
+    across = np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1)
+    down = np.linalg.norm(boxes[:, 3] - boxes[:, 0], axis=1)
+    return np.asarray(np.minimum(across, down), dtype=np.float32)
+
+
+def _around(boxes: Boxes) -> Rects:
+    """int64 [n, 4]: each box with three of its heights on every side, where more lines of its kind would be."""
+    reach = 3 * _heights(boxes)[:, np.newaxis]
+    return np.concatenate((boxes.min(axis=1) - reach, boxes.max(axis=1) + reach), axis=1).astype(np.int64)
+
+
+def _ordered(boxes: Boxes) -> Boxes:
+    return np.asarray(TextDetector.sorted_boxes(boxes), dtype=np.float32)
 
 
 def _whole(side: float) -> int:

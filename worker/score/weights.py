@@ -93,7 +93,8 @@ def verified(path: Path, sha256: str) -> Path:
     found = file_digest(path)
     if found != sha256:
         raise WeightsRejected(
-            f"{path} is not the pinned file: expected sha256 {sha256}, found {found}, reinstall the package that holds it"
+            f"{path} is not the pinned file: expected sha256 {sha256}, found {found}, "
+            "reinstall the package that holds it"
         )
     return path
 

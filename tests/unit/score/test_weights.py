@@ -28,7 +28,7 @@ def test_another_content_is_rejected_with_file_digest_and_remedy(tmp_path: Path)
     file = tmp_path / "model.bin"
     file.write_bytes(b"not the weights")
     expected = hashlib.sha256(b"the weights").hexdigest()
-    with pytest.raises(WeightsRejected, match="model.bin") as caught:
+    with pytest.raises(WeightsRejected, match=r"model\.bin") as caught:
         weights.verified(file, expected)
     assert expected in str(caught.value)
     assert "reinstall" in str(caught.value)

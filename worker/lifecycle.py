@@ -148,7 +148,7 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[int]
     """Serve `app` while the block runs; gives the port, which is a free one for `port=0`."""
     server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", access_log=False))
     task = asyncio.create_task(server.serve(), name="http")
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110  # uvicorn offers no event for it
         await asyncio.sleep(0.01)
     if task.done():
         task.result()

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from worker.core.errors import ConfigError
 from worker.pipeline.flow import FlowSettings
@@ -70,7 +76,9 @@ class Settings(BaseSettings):
     delivery: Literal["at-least-once"] = "at-least-once"
     policies: Path = Path("policies")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    content_key: SecretStr | None = Field(None, description="key of content_hmac; unset leaves the field null")
+    content_key: SecretStr | None = Field(
+        None, min_length=16, max_length=64, description="key of content_hmac; unset leaves the field null"
+    )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     sqlite: SqliteSettings = Field(default_factory=SqliteSettings)
     topics: TopicSettings = Field(default_factory=TopicSettings)
@@ -78,18 +86,6 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     limits: OuterLimits = Field(default_factory=OuterLimits)
     http: HttpSettings = Field(default_factory=HttpSettings)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # What `load` passes is the file with the flags laid over; see there for the order.
-        return (env_settings, init_settings)
 
 
 def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
@@ -114,35 +110,50 @@ def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file} is not TOML: {error}") from None
     if isinstance(kafka := tree.get("kafka"), dict):
-        # Kafka's dotted names become the fields' own, so that a variable can win over the file.
+        # Kafka's dotted names become the fields' own, so that a variable or flag can win over the file.
         tree["kafka"] = {name.replace(".", "_"): value for name, value in kafka.items()}
+
+    class Layered(Settings):
+        """Settings whose lowest layer is the file."""
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, tree)  # the first one wins
+
     try:
-        settings = Settings(**tree)
-        if flags := {name: value for name, value in (flags or {}).items() if value is not None}:
-            settings = _laid_over(settings, flags)
+        return Layered(**_nested(flags or {}))
     except ValidationError as error:
         raise ConfigError(_explain(error, file)) from None
-    return settings
+    except SettingsError as error:  # a variable that should hold JSON and does not
+        raise ConfigError(f"{error}: write it as JSON, or one variable a setting") from None
 
 
-def _laid_over(settings: Settings, flags: dict[str, Any]) -> Settings:
-    """Flags win over file and environment: each replaces one leaf, and its section is validated again."""
-    changed: dict[str, Any] = {}
+def _nested(flags: dict[str, Any]) -> dict[str, Any]:
+    """{"kafka.group.id": "x"} as {"kafka": {"group_id": "x"}}; None values are left out."""
+    tree: dict[str, Any] = {}
     for name, value in flags.items():
-        section, _, leaf = name.partition(".")
-        if not leaf:
-            changed[section] = value
+        if value is None:
             continue
-        current = changed.get(section, getattr(settings, section))
-        fields = {key: getattr(current, key) for key in type(current).model_fields}
-        changed[section] = type(current)(**{**fields, leaf: value})
-    return settings.model_copy(update=changed)
+        section, _, leaf = name.partition(".")
+        if leaf:
+            tree.setdefault(section, {})[leaf.replace(".", "_")] = value
+        else:
+            tree[section] = value
+    return tree
 
 
 def _explain(error: ValidationError, file: Path | None) -> str:
     """One line a problem: where, what; never the value, which may be a secret."""
     place = f"{file}: " if file else ""
-    return "; ".join(
-        f"{place}{'.'.join(str(p) for p in problem['loc']) or 'settings'}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in error.errors(include_input=False, include_url=False)
-    )
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "settings"
+        problems.append(f"{place}{where}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(problems)

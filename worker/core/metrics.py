@@ -34,19 +34,32 @@ class Metrics:
         self.reloads = Counter("tidegate_policy_reloads_total", "Policy reloads", ["result"], registry=on)
         # Seconds from the queue's own stamp to the acknowledged decision, for the oldest event of each publish.
         self.latency = Histogram(
-            "tidegate_event_seconds", "From the queue's stamp to the acknowledgement, oldest event of each publish", buckets=_SECONDS, registry=on
+            "tidegate_event_seconds",
+            "From the queue's stamp to the acknowledgement, oldest event of each publish",
+            buckets=_SECONDS,
+            registry=on,
         )
         self.batch_items = Histogram("tidegate_batch_items", "Views a batch", ["lane"], buckets=_ITEMS, registry=on)
         # Real cost over padded cost, 0 to 1.
         self.batch_fill = Histogram(
-            "tidegate_batch_fill_ratio", "Real cost / padded cost", ["lane"], buckets=(0.25, 0.5, 0.7, 0.85, 0.95, 1), registry=on
+            "tidegate_batch_fill_ratio",
+            "Real cost / padded cost",
+            ["lane"],
+            buckets=(0.25, 0.5, 0.7, 0.85, 0.95, 1),
+            registry=on,
         )
-        self.batches = Counter("tidegate_batches_total", "Batches, by why they left", ["lane", "left_because"], registry=on)
+        self.batches = Counter(
+            "tidegate_batches_total", "Batches, by why they left", ["lane", "left_because"], registry=on
+        )
         self.batch_wait = Histogram(
             "tidegate_batch_wait_seconds", "Oldest view's wait in its lane", ["lane"], buckets=_SECONDS, registry=on
         )
-        self.model_time = Histogram("tidegate_model_seconds", "One batch in the model", ["lane"], buckets=_SECONDS, registry=on)
-        self.model_failures = Counter("tidegate_model_failures_total", "Views a model could not judge", ["lane"], registry=on)
+        self.model_time = Histogram(
+            "tidegate_model_seconds", "One batch in the model", ["lane"], buckets=_SECONDS, registry=on
+        )
+        self.model_failures = Counter(
+            "tidegate_model_failures_total", "Views a model could not judge", ["lane"], registry=on
+        )
 
     def on_batch(
         self, lane: str, items: int, cost: int, padded: int, left_because: str, wait_s: float, run_s: float

@@ -51,10 +51,14 @@ class Credits:
         self._returned.set()
 
     async def wait_returned(self, timeout_s: float) -> None:
-        """Wait until something is given back, at most `timeout_s`."""
-        self._returned.clear()
+        """
+        Wait until something is given back, at most `timeout_s`.
+
+        What came back since the last wait counts too, so that nothing is missed between a refusal and the wait.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 await self._returned.wait()
         except TimeoutError:
             return
+        self._returned.clear()

@@ -16,12 +16,15 @@ def dead_letter(record: Record, error: NotAnEvent, *, max_bytes: int) -> Outgoin
     """
     The dead letter of a record: value, key and headers as they came, and ours after them.
 
-    A value over `max_bytes` becomes a pointer: an empty value with the size and sha256 in headers; the bytes stay
-    where they are in the input topic.
+    A record over `max_bytes` becomes a pointer: an empty value with the size and sha256 in headers; the bytes stay
+    where they are in the input topic. When its key and headers alone are over, they stay there too.
     """
-    position, value = record.position, record.value
+    position, key, value, theirs = record.position, record.key, record.value, record.headers
+    around = len(key or b"") + sum(len(name.encode()) + len(content) for name, content in theirs)
+    if around > max_bytes:
+        key, theirs = None, ()
     headers: Headers = (
-        *record.headers,
+        *theirs,
         (_CONNECT + "topic", position.topic.encode()),
         (_CONNECT + "partition", b"%d" % position.partition),
         (_CONNECT + "offset", b"%d" % position.offset),
@@ -33,11 +36,11 @@ def dead_letter(record: Record, error: NotAnEvent, *, max_bytes: int) -> Outgoin
         (_OURS + "code", error.code.encode()),
         (_OURS + "version", __version__.encode()),
     )
-    if value is not None and len(value) > max_bytes:
+    if value is not None and len(value) + around > max_bytes:
         digest = hashlib.sha256(value).hexdigest()
         headers += (
             (_OURS + "pointer-bytes", b"%d" % len(value)),
             (_OURS + "pointer-sha256", digest.encode()),
         )
         value = b""
-    return Outgoing(Route.DEAD_LETTER, record.key, value, headers, position)
+    return Outgoing(Route.DEAD_LETTER, key, value, headers, position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -72,19 +72,19 @@ class DecisionWriter:
     ) -> Decided:
         action, overrides = _after(verdict, findings, policy)
         policy_field, digest_header = self._policy(policy)
-        context = event.context
         total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else round(score_ms, 1)
         body: dict[str, Any] = {
             "id": decision_id(event.tenant, event.id, event.first_position or event.position),
             "event_id": event.id,
             "tenant": event.tenant,
             "time": stamp,
+            "types": sorted(findings.part_types),
             "action": action.label,
             "reasons": [reason_json(r) for r in verdict.reasons],
             "shadow": [reason_json(r) for r in verdict.shadow],
             "scores": {},
             "hits": [_hit_json(h) for h in findings.hits],
-            "context": {name: context.get(name) for name in policy.context_fields},
+            "context": _conditions_read(event.context, policy.context_fields),
             "overrides": overrides,
             "policy": policy_field,
             "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in findings.models],
@@ -139,12 +139,27 @@ class DecisionWriter:
         for part in event.parts:
             match part:
                 case TextPart(text=text):
-                    mac.update(b"t" + text.encode("utf-8", "surrogatepass"))
+                    kind, content = "text", text.encode("utf-8", "surrogatepass")
                 case ImagePart(frames=frames):
-                    mac.update(b"i" + frames.tobytes())
+                    kind, content = f"image {frames.shape}", frames.tobytes()
                 case AudioPart(samples=samples):
-                    mac.update(b"a" + samples.tobytes())
+                    kind, content = "audio", samples.tobytes()
+            mac.update(f"{kind} {len(content)}:".encode())  # lengths, so that parts cannot run into each other
+            mac.update(content)
         return "b2:" + mac.hexdigest()
+
+
+def _conditions_read(context: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """The named fields, null when absent; `attributes.level` stands as {"attributes": {"level": …}}."""
+    read: dict[str, Any] = {}
+    for field in fields:
+        name, _, own = field.partition(".")
+        value = context.get(name)
+        if own:
+            read.setdefault(name, {})[own] = value.get(own) if isinstance(value, Mapping) else None
+        else:
+            read[name] = value
+    return read
 
 
 def _after(verdict: Verdict, findings: Findings, policy: Policy) -> tuple[Action, list[dict[str, str]]]:
@@ -170,7 +185,8 @@ def reason_json(reason: Reason) -> dict[str, Any]:
     fields: dict[str, Any] = {"category": reason.category, "type": reason.type, "action": reason.action.label}
     if reason.score is not None:
         fields["score"] = round(reason.score, 4)
-        fields["threshold"] = reason.threshold
+        # Compared as float32; six digits give back the number its author wrote.
+        fields["threshold"] = None if reason.threshold is None else round(reason.threshold, 6)
         fields["threshold_from"] = reason.threshold_from
     for name in ("scored_by", "view", "model", "list"):
         value = getattr(reason, name)

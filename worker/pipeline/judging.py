@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from worker.core.decisions import Hit
+from worker.core.errors import ModelFailed
 from worker.core.events import AudioPart, Degradation, ImagePart, PartType, TextPart
 from worker.core.ports import Extractor, Policy, Scorer
-from worker.core.views import Concepts, Floats, ModelRef, TextSource, View, ViewKind
+from worker.core.views import ModelRef, TextSource, View, ViewKind
 from worker.pipeline.flow import Flow, Slot
 from worker.score.assessment import Assessment
+from worker.score.lane import Answer, Ask
 
-Job = tuple["Ticket", View, Concepts]
+Job = tuple[str, Ask]  # a lane's name and what it is asked
 _TEXT = (PartType.TEXT,)
 
 
@@ -32,7 +34,7 @@ class Prepared:
     """An event's first views, made off the loop and ready for their lanes."""
 
     slot: Slot
-    jobs: list[tuple[str, Job]]
+    jobs: list[Job]
 
 
 class ViewMaker(Protocol):
@@ -52,7 +54,7 @@ class ViewMaker(Protocol):
 class Device(Protocol):
     """`score/device.py`: runs batches of lanes off the loop, and calls back on it."""
 
-    def submit(self, lane: str, jobs: Sequence[Job]) -> None: ...
+    def submit(self, lane: str, asks: Sequence[Ask]) -> None: ...
 
 
 class Judging:
@@ -68,15 +70,18 @@ class Judging:
         self,
         flow: Flow,
         views: ViewMaker,
-        device: Device,
         scorers: Mapping[str, Scorer],
         readers: Mapping[ViewKind, tuple[str, Extractor]],
     ) -> None:
         self._flow = flow
         self._views = views
-        self._device = device
+        self._device: Device | None = None
         self._scorers = scorers
         self._readers = readers
+
+    def attach(self, device: Device) -> None:
+        """The device that answers by `on_done`; without one (lists alone) no view ever needs it."""
+        self._device = device
 
     def needs_models(self, policy: Policy) -> bool:
         """True when some scorer has anything to look for under this policy."""
@@ -86,7 +91,7 @@ class Judging:
         """Cut an event into its first views and match its lists. CPU only; runs in any thread."""
         assessment = slot.assessment
         assert assessment is not None
-        jobs: list[tuple[str, Job]] = []
+        jobs: list[Job] = []
         texts = []
         for part in assessment.event.parts:
             match part:
@@ -103,24 +108,25 @@ class Judging:
 
     def begin(self, prepared: Sequence[Prepared]) -> None:
         """Hand views to their lanes; an event without any is complete."""
-        by_lane: dict[str, list[Job]] = {}
+        by_lane: dict[str, list[Ask]] = {}
         for one in prepared:
-            for lane, job in one.jobs:
-                by_lane.setdefault(lane, []).append(job)
+            for lane, ask in one.jobs:
+                by_lane.setdefault(lane, []).append(ask)
             assert one.slot.assessment is not None
             if one.slot.assessment.complete:
                 self._flow.complete(one.slot)
-        for lane, jobs in by_lane.items():
-            self._device.submit(lane, jobs)
+        for lane, asks in by_lane.items():
+            assert self._device is not None, "a view for a model and no device. This is a bug."
+            self._device.submit(lane, asks)
 
-    def on_done(self, results: Sequence[tuple[Ticket, View, Floats | TextSource | Exception]]) -> None:
+    def on_done(self, answers: Sequence[Answer]) -> None:
         """Fold a finished batch in; called on the loop by the device."""
         continued: list[Prepared] = []
-        for ticket, view, result in results:
+        for ticket, view, result in answers:
             assessment = ticket.slot.assessment
             assert assessment is not None
-            jobs: list[tuple[str, Job]] = []
-            if isinstance(result, Exception):
+            jobs: list[Job] = []
+            if isinstance(result, ModelFailed):
                 self._flow.metrics.model_failures.labels(ticket.lane).inc()
                 assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
             elif isinstance(result, TextSource):
@@ -134,25 +140,25 @@ class Judging:
                 continued.append(Prepared(ticket.slot, jobs))
         self.begin(continued)
 
-    def _route(self, slot: Slot, views: Sequence[View]) -> list[tuple[str, Job]]:
+    def _route(self, slot: Slot, views: Sequence[View]) -> list[Job]:
         """Jobs of image, audio or text views: every scorer with concepts for them, and the reader of their kind."""
         assessment = _of(slot)
-        jobs: list[tuple[str, Job]] = []
+        jobs: list[Job] = []
         for name, scorer in self._scorers.items():
             concepts = assessment.policy.concepts(name)
             if concepts is None:
                 continue
             ticket = Ticket(slot, name, scorer.ref, reads=False)
-            jobs += [(name, (ticket, view, concepts)) for view in views if view.kind is scorer.kind]
+            jobs += [(name, Ask(view, concepts, ticket)) for view in views if view.kind is scorer.kind]
         assessment.open_views += len(jobs)
         for kind, (lane, reader) in self._readers.items():
             ticket = Ticket(slot, lane, reader.ref, reads=True)
-            reads = [(lane, (ticket, view, None)) for view in views if view.kind is kind]
+            reads = [(lane, Ask(view, None, ticket)) for view in views if view.kind is kind]
             assessment.open_reads += len(reads)
             jobs += reads
         return jobs
 
-    def _read(self, slot: Slot, sources: Sequence[TextSource]) -> list[tuple[str, Job]]:
+    def _read(self, slot: Slot, sources: Sequence[TextSource]) -> list[Job]:
         """Match the lists in texts and cut them into views for the text models."""
         if not sources:
             return []
@@ -165,7 +171,7 @@ class Judging:
         assessment.findings.degraded.extend(degraded)
         return self._route(slot, views)
 
-    def _read_jointly(self, slot: Slot) -> list[tuple[str, Job]]:
+    def _read_jointly(self, slot: Slot) -> list[Job]:
         """All texts of the event together, so that a sentence split between picture and caption is read whole."""
         assessment = _of(slot)
         if len(assessment.sources) < 2:

@@ -138,5 +138,5 @@ def _assessment(slot: Slot) -> Assessment | None:
 
 
 def _offsets(slots: Sequence[Slot]) -> dict[Partition, int]:
-    """The next offset to read of each partition: slots leave in partition order, so the last one is the prefix's end."""
+    """The next offset to read of each partition: slots leave in its order, so the last one ends the prefix."""
     return {slot.position.of: slot.position.offset + 1 for slot in slots}

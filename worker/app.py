@@ -1,0 +1,206 @@
+"""Composition root: the only file that names concrete classes and wires them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from worker.core.clock import Clock, SystemClock
+from worker.core.metrics import Metrics
+from worker.core.ports import Sender, Tail, Transport
+from worker.core.records import Outgoing
+from worker.decode import DecodeLimits, EventDecoder
+from worker.deliver.decision import DecisionWriter
+from worker.lifecycle import Health, http_app, serving, stop_on_signals
+from worker.pipeline import Pipeline
+from worker.pipeline.flow import Flow
+from worker.pipeline.intake import Intake
+from worker.pipeline.judging import Judging
+from worker.pipeline.outlet import Outlet
+from worker.policy.store import PolicyStore
+from worker.score.device import BatchReport, Device
+from worker.score.profile import Models, load_models
+from worker.settings import Settings
+from worker.transport.lines import LinesTransport
+from worker.window.views import Views
+
+log = structlog.get_logger(__name__)
+
+OnLoading = Callable[[str, int, int], None]  # what is loading, how many are done, of how many
+
+
+def _quiet(what: str, done: int, of: int) -> None:
+    log.info("loading", what=what, done=done, of=of)
+
+
+class Worker:
+    """One worker over one transport, wired and not yet running."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        models: Models,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self._settings = settings
+        self.metrics = Metrics()
+        self.flow = Flow(settings.flow, transport.order, clock, self.metrics)
+        self.policies = PolicyStore(
+            settings.policies,
+            models.concepts,
+            clock,
+            on_reload=lambda result: self.metrics.reloads.labels(result).inc(),
+        )
+        self.health = Health(self.flow, transport, self.metrics, self._policy_status)
+        self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
+        judging = Judging(self.flow, Views(models.tokenizer), models.scorers, models.readers)
+        self._device = Device(models.lanes(clock), clock, judging.on_done, self._on_batch)
+        judging.attach(self._device)
+        threads = ThreadPoolExecutor(settings.models.decode_threads, thread_name_prefix="decode")
+        key = settings.content_key.get_secret_value().encode() if settings.content_key else None
+        self.pipeline = Pipeline(
+            self.flow,
+            transport,
+            Intake(self.flow, transport, EventDecoder(_limits(settings)), self.policies, judging, threads),
+            Outlet(self.flow, transport, DecisionWriter(clock, content_key=key)),
+            threads,
+        )
+
+    async def run(self) -> None:
+        """Load the policies, run until stopped, watch for changed policies meanwhile."""
+        await self.policies.reload()
+        self._device.start()
+        watching = asyncio.create_task(self.policies.watch(self.flow.stopping), name="policies")
+        try:
+            await self.pipeline.run()
+        finally:
+            self.flow.stopping.set()
+            await self._device.close(1.0)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    def _on_batch(self, report: BatchReport) -> None:
+        self.metrics.on_batch(
+            report.lane,
+            report.items,
+            report.cost,
+            report.padded,
+            report.left_because,
+            report.wait_s,
+            report.run_s,
+        )
+
+    def _policy_status(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": status.id,
+                "digest": status.active,
+                "version": status.version,
+                "activated": status.activated,
+                "tenants": len(status.tenants),
+                "error": status.error,
+            }
+            for status in self.policies.status()
+        ]
+
+
+def _limits(settings: Settings) -> DecodeLimits:
+    return DecodeLimits(**settings.limits.model_dump())
+
+
+def make_transport(settings: Settings, clock: Clock) -> Transport:
+    """The queue of `settings.transport`."""
+    if settings.transport == "sqlite":
+        from worker.transport.sqlite import SqliteTransport
+
+        return SqliteTransport(settings.sqlite, settings.topics, clock)
+    from worker.transport.kafka import KafkaTransport
+
+    return KafkaTransport(settings.kafka, settings.topics, clock)
+
+
+def make_sender(settings: Settings) -> Sender:
+    """Appends to the queue of `settings.transport`."""
+    if settings.transport == "sqlite":
+        from worker.transport.sqlite_ends import SqliteSender
+
+        topics = (settings.topics.events, *settings.topics.outputs)
+        return SqliteSender(settings.sqlite, topics, SystemClock())
+    from worker.transport.kafka_ends import KafkaSender
+
+    return KafkaSender(settings.kafka)
+
+
+def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool) -> Tail:
+    """Reads topics of the queue of `settings.transport`."""
+    if settings.transport == "sqlite":
+        from worker.transport.sqlite_ends import SqliteTail
+
+        return SqliteTail(settings.sqlite, topics, from_beginning=from_beginning)
+    from worker.transport.kafka_ends import KafkaTail
+
+    return KafkaTail(settings.kafka, topics, from_beginning=from_beginning)
+
+
+async def run_worker(settings: Settings) -> None:
+    """`tidegate run`: models, policies, transport, health; returns after a drain."""
+    clock = SystemClock()
+    models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
+    worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(stop_on_signals(worker.pipeline.stop))
+        if settings.http.enabled:
+            app = http_app(worker.health)
+            await stack.enter_async_context(serving(app, host=settings.http.host, port=settings.http.port))
+        await worker.run()
+
+
+async def judge_lines(
+    settings: Settings, lines: Iterator[bytes], on_outgoing: Callable[[Outgoing], None], on_loading: OnLoading = _quiet
+) -> None:
+    """`tidegate moderate`: event lines through the same pipeline, answers in the lines' order."""
+    models = await asyncio.to_thread(load_models, settings.models.model_dump(), on_loading)
+    transport = LinesTransport(lines, on_outgoing)
+    worker = Worker(settings, transport, models)
+    async with running(worker):
+        await transport.finished.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(worker: Worker) -> AsyncIterator[Worker]:
+    """Run `worker` while the block runs, then drain it; what breaks the worker breaks the block."""
+    task = asyncio.create_task(worker.run(), name="worker")
+    block = asyncio.current_task()
+    assert block is not None
+    task.add_done_callback(lambda done: block.cancel() if not worker.flow.stopping.is_set() else None)
+    try:
+        yield worker
+    except asyncio.CancelledError:
+        if task.done() and not task.cancelled():
+            task.result()  # says why the worker ended
+        raise
+    finally:
+        worker.pipeline.stop()
+        if not task.done():
+            await task
+
+
+__all__ = [
+    "Models",
+    "Worker",
+    "judge_lines",
+    "load_models",
+    "make_sender",
+    "make_tail",
+    "make_transport",
+    "run_worker",
+    "running",
+]

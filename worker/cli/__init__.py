@@ -1,0 +1,53 @@
+"""The `tidegate` command: one module for each family of verbs; this file only gathers them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from worker import __version__
+from worker.cli import demo, doctor, moderate, queue, run, schemas
+from worker.core.errors import TidegateError
+
+app = typer.Typer(
+    name="tidegate",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="A streaming moderation worker for message queues.\n\nStart with [bold]tidegate demo[/bold].",
+)
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("moderate")(moderate.moderate)
+app.command("send")(queue.send)
+app.command("watch")(queue.watch)
+app.command("doctor")(doctor.doctor)
+app.command("schemas")(schemas.schemas)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"tidegate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Options of the command itself."""
+
+
+def main() -> None:
+    """
+    Run the command line.
+
+    Exit codes: 0 done; 1 what was asked for did not hold (`--fail-on`, `doctor`); 2 unusable arguments or settings.
+    """
+    try:
+        app()
+    except TidegateError as error:
+        typer.secho(f"tidegate: {error}", fg="red", err=True)
+        sys.exit(2)

@@ -1,0 +1,137 @@
+"""`tidegate demo`: the main job on the embedded default, with bundled events and a live table."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import shutil
+import time
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from worker.cli import show
+from worker.core import log
+from worker.core.records import Draft
+
+_LONGEST_S = 60.0
+
+
+def bundled() -> list[tuple[str, dict[str, Any]]]:
+    """The demo's events: a short title each, and the whole event.v1."""
+    folder = files("worker.cli") / "demo_events"
+    events = []
+    for line in (folder / "events.jsonl").read_bytes().splitlines():
+        entry = orjson.loads(line)
+        event = entry["event"]
+        if entry.get("file"):
+            content = base64.b64encode((folder / entry["file"]).read_bytes()).decode()
+            for part in event["parts"]:
+                if part["type"] != "text":
+                    part["data"] = content
+        events.append((entry["name"], event))
+    return events
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the queue file and the decisions; emptied first.")] = Path(
+        "demo-out"
+    ),
+    policies: Annotated[Path, typer.Option(help="Folder of policies.")] = Path("policies"),
+    json: Annotated[bool, typer.Option("--json", help="One decision.v1 a line instead of the table.")] = False,
+) -> None:
+    """
+    Judge bundled text, pictures and speech, through the same pipeline that `run` uses, on a SQLite file.
+
+    Examples:
+      tidegate demo
+      tidegate demo --json | jq '{event_id, action}'
+    """
+    log.configure(level="warning")
+    asyncio.run(_demo(out, policies, json))
+
+
+async def _demo(out: Path, policies: Path, as_json: bool) -> None:
+    from worker.app import Worker, load_models, make_sender, make_tail, make_transport, running
+    from worker.core.clock import SystemClock
+    from worker.settings import load
+
+    began = time.monotonic()
+    console = Console(stderr=as_json)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    settings = load(None, {"transport": "sqlite", "sqlite.path": out / "queue.db", "policies": policies})
+    console.print("[bold]Tidegate demo[/bold]: a SQLite file as the queue, the pipeline of production", highlight=False)
+    with Progress(
+        TextColumn("loading"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as progress:
+        task = progress.add_task("models")
+        models = await asyncio.to_thread(
+            load_models,
+            settings.models.model_dump(),
+            lambda what, done, of: progress.update(task, description=what, completed=done, total=of),
+        )
+    events = bundled()
+    sender = make_sender(settings)
+    await sender.start()
+    worker = Worker(settings, make_transport(settings, SystemClock()), models)
+    topics = (settings.topics.allow, settings.topics.flag, settings.topics.block)
+    tail = make_tail(settings, topics, from_beginning=True)
+    async with running(worker):
+        await tail.start()
+        await sender.send(
+            [
+                Draft(settings.topics.events, f"{event['tenant']}/{event['id']}".encode(), orjson.dumps(event))
+                for _, event in events
+            ]
+        )
+        decisions = await _follow(tail, dict((event["id"], name) for name, event in events), console, as_json)
+    await tail.stop()
+    await sender.stop()
+    path = out / "decisions.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(d) + b"\n" for d in decisions))
+    _summary(console, decisions, len(events), path, time.monotonic() - began)
+    if len(decisions) < len(events):
+        raise typer.Exit(1)
+
+
+async def _follow(tail: Any, names: dict[str, str], console: Console, as_json: bool) -> list[dict[str, Any]]:
+    """Decisions as they come, drawn as a table that grows."""
+    decisions: list[dict[str, Any]] = []
+    table = show.table()
+    deadline = time.monotonic() + _LONGEST_S
+    with Live(table, console=console, refresh_per_second=8, transient=as_json):
+        while len(decisions) < len(names) and time.monotonic() < deadline:
+            for record in await tail.read(max_records=100, timeout_s=0.25):
+                decision = orjson.loads(record.value or b"{}")
+                decisions.append(decision)
+                table.add_row(*show.row(decision, names.get(decision["event_id"])))
+                if as_json:
+                    typer.echo(record.value)
+    return decisions
+
+
+def _summary(console: Console, decisions: list[dict[str, Any]], sent: int, path: Path, seconds: float) -> None:
+    counts = Counter(decision["action"] for decision in decisions)
+    said = ", ".join(f"{counts[action]} {action}" for action in show.STYLES)
+    console.print(
+        f"\n{len(decisions)} of {sent} events judged in {seconds:.1f} s with loading: {said}", highlight=False
+    )
+    console.print(f"decisions, one JSON a line: {path}", highlight=False)
+    console.print("why was one blocked? its reasons name category, threshold, place, policy and model:")
+    blocked = next((d for d in decisions if d["action"] == "block"), None)
+    if blocked is not None:
+        console.print_json(orjson.dumps(blocked["reasons"][0]).decode())
+    console.print('next: tidegate moderate "your text"    edit policies/default.json    README.md', highlight=False)

@@ -1,0 +1,41 @@
+"""`tidegate run`: the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.core import log
+
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="TOML settings; tidegate.toml here when left out.")]
+
+
+def run(
+    config: Config = None,
+    policies: Annotated[Path | None, typer.Option(help="Folder of policies.")] = None,
+    transport: Annotated[str | None, typer.Option(help="kafka or sqlite.")] = None,
+    bootstrap: Annotated[str | None, typer.Option("--bootstrap-servers", help="Kafka's host:port.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of /healthz, /readyz, /status, /metrics.")] = None,
+) -> None:
+    """
+    Run the worker until SIGTERM, which drains; a second signal stops at once.
+
+    Examples:
+      tidegate run -c tidegate.toml
+      TIDEGATE_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 tidegate run --policies policies
+    """
+    from worker.app import run_worker
+    from worker.settings import load
+
+    flags = {
+        "policies": policies,
+        "transport": transport,
+        "kafka.bootstrap_servers": bootstrap,
+        "http.port": port,
+    }
+    settings = load(config, flags)
+    log.configure(level=settings.log_level)
+    asyncio.run(run_worker(settings))

@@ -1,0 +1,52 @@
+"""How a decision looks in a terminal: one row of a table, never the content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {"allow": "green", "flag": "yellow", "block": "red"}
+
+
+def table(title: str | None = None) -> Table:
+    """An empty table of decisions."""
+    made = Table(title=title, title_justify="left", expand=False, pad_edge=False, header_style="bold")
+    made.add_column("event", max_width=44, overflow="ellipsis", no_wrap=True)
+    made.add_column("tenant", no_wrap=True)
+    made.add_column("kind", no_wrap=True)
+    made.add_column("action", no_wrap=True)
+    made.add_column("why", overflow="fold")
+    made.add_column("score", justify="right")
+    made.add_column("ms", justify="right")
+    return made
+
+
+def row(decision: dict[str, Any], name: str | None = None) -> list[str | Text]:
+    """One decision as a row of `table()`."""
+    action = decision["action"]
+    first = next(iter(decision["reasons"]), None)
+    top = max(decision["scores"].values(), default=None)
+    score = first.get("score") if first else top
+    return [
+        name or decision["event_id"],
+        decision["tenant"],
+        "+".join(decision["types"]) or "-",
+        Text(action, style=STYLES[action]),
+        why(decision),
+        "" if score is None else f"{score:.2f}",
+        f"{decision['latency_ms']['total']:.0f}",
+    ]
+
+
+def why(decision: dict[str, Any]) -> str:
+    """The strictest reason in a few words: category, where it was seen, which list or threshold."""
+    first = next(iter(decision["reasons"]), None)
+    degraded = decision["degraded"]
+    if first is None:
+        return f"degraded: {degraded[0]['code']}" if degraded else ""
+    where = first.get("view") or ""
+    if "list" in first:
+        return f"{first['category']}  list {first['list']} in {where}"
+    return f"{first['category']}  in {where}, at or over {first['threshold']:g}"

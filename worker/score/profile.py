@@ -1,0 +1,99 @@
+"""A profile: which models judge, in which lanes, with which ceilings. Loads them, checked, with progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.core.clock import Clock
+from worker.core.ports import CategorySpec, ConceptCompiler, Extractor, Scorer, Tokenizer
+from worker.core.views import Concepts, ModelRef, ViewKind
+from worker.score.batcher import BatchLimits
+from worker.score.lane import Lane
+
+OnLoading = Callable[[str, int, int], None]  # what is loading now, how many are done, of how many
+
+# Most items and most padded cost of one batch: tokens, pixels, samples.
+_TEXT = (128, 16_384)
+_IMAGE = (16, 32_000_000)
+_AUDIO = (16, 8 * 30 * 16_000)
+
+
+class _Compilers:
+    """Several concept compilers as one."""
+
+    def __init__(self, compilers: Sequence[ConceptCompiler]) -> None:
+        self._compilers = compilers
+
+    def compile(self, categories: Sequence[CategorySpec]) -> Mapping[str, Concepts]:
+        """What every scorer looks for."""
+        return {name: concepts for one in self._compilers for name, concepts in one.compile(categories).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """A loaded profile."""
+
+    tokenizer: Tokenizer | None = None
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
+    readers: Mapping[ViewKind, tuple[str, Extractor]] = field(default_factory=dict)
+    concepts: ConceptCompiler = field(default_factory=lambda: _Compilers(()))
+    limits: Mapping[str, BatchLimits] = field(default_factory=dict)
+
+    @property
+    def refs(self) -> list[ModelRef]:
+        """Every model with its version and digest."""
+        return [scorer.ref for scorer in self.scorers.values()] + [reader.ref for _, reader in self.readers.values()]
+
+    def lanes(self, clock: Clock) -> list[Lane]:
+        """A fresh lane for each model."""
+        models: dict[str, Scorer | Extractor] = {**self.scorers, **dict(self.readers.values())}
+        return [Lane(name, model, self.limits[name], clock) for name, model in models.items()]
+
+
+def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what, done, of: None) -> Models:
+    """
+    Load the profile that `settings` (`settings.ModelSettings`, as a dict) names.
+
+    Raises:
+        WeightsRejected: weights are missing or not the pinned ones.
+        ConfigError: the device asked for is not there.
+    """
+    if settings["profile"] == "words":
+        return Models()
+    # Imported here: a worker of lists alone starts in a moment and needs no inference library.
+    from worker.score.concepts import TextConcepts
+    from worker.score.models.minilm import MiniLM, MiniLMScorer
+    from worker.score.models.nsfw import NsfwConcepts, OpenNsfw
+    from worker.score.models.ocr import RapidOcrReader
+    from worker.score.models.speech import SpeechReader
+
+    threads = settings["threads"]
+    loaded: list[Any] = []
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        ("text: all-MiniLM-L6-v2", lambda: MiniLM(device=settings["device"], threads=threads)),
+        ("pictures: open_nsfw", lambda: OpenNsfw(threads)),
+        ("text in pictures: RapidOCR", lambda: RapidOcrReader(threads)),
+        ("speech: Silero VAD and Whisper tiny.en", lambda: SpeechReader(threads)),
+    ]
+    for done, (what, load) in enumerate(steps):
+        on_loading(what, done, len(steps))
+        loaded.append(load())
+    on_loading("done", len(steps), len(steps))
+    minilm, nsfw, ocr, speech = loaded
+    concepts = TextConcepts(minilm)
+    text = MiniLMScorer(minilm, concepts)
+    wait_s = settings["max_wait_ms"] / 1000
+    return Models(
+        tokenizer=minilm,
+        scorers={text.ref.name: text, nsfw.ref.name: nsfw},
+        readers={ViewKind.IMAGE: (ocr.ref.name, ocr), ViewKind.AUDIO: (speech.ref.name, speech)},
+        concepts=_Compilers([concepts, NsfwConcepts()]),
+        limits={
+            text.ref.name: BatchLimits(*_TEXT, wait_s),
+            nsfw.ref.name: BatchLimits(*_IMAGE, wait_s),
+            ocr.ref.name: BatchLimits(*_IMAGE, wait_s),
+            speech.ref.name: BatchLimits(*_AUDIO, wait_s),
+        },
+    )

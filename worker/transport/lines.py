@@ -1,0 +1,72 @@
+"""Event lines in, decision lines out, in input order: the queue of `tidegate moderate`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from worker.core.ports import Revoked
+from worker.core.records import Order, Outgoing, Partition, Position, Record, TransportHealth
+
+TOPIC = "lines"
+
+
+class LinesTransport:
+    """
+    One partition made of an iterator of lines; blank ones are passed over.
+
+    Args:
+        lines: read in a thread, so it may block on a pipe.
+        on_outgoing: called once for each line's terminal record, in the lines' order.
+    """
+
+    order = Order.BY_PARTITION
+
+    def __init__(self, lines: Iterator[bytes], on_outgoing: Callable[[Outgoing], None]) -> None:
+        self._lines = (line for line in lines if line.strip())
+        self._on_outgoing = on_outgoing
+        self._read = 0
+        self._answered = 0
+        self._exhausted = False
+        self.finished = asyncio.Event()  # set when every line has been answered
+
+    async def start(self, on_revoked: Revoked) -> None:
+        """Nothing to join."""
+
+    async def poll(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """As the port says."""
+        if self._exhausted or not max_records:
+            await asyncio.sleep(min(timeout_s, 0.05))
+            return []
+        lines = await asyncio.to_thread(lambda: list(islice(self._lines, max_records)))
+        if not lines:
+            self._exhausted = True
+            self._tell()
+        records = [
+            Record(Position(TOPIC, 0, self._read + i), None, line.rstrip(b"\r\n"), (), 0)
+            for i, line in enumerate(lines)
+        ]
+        self._read += len(lines)
+        return records
+
+    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+        """As the port says."""
+        for record in outgoing:
+            self._on_outgoing(record)
+        self._answered = offsets.get(Partition(TOPIC, 0), self._answered)
+        self._tell()
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Nothing to store: lines are read once."""
+
+    def health(self) -> TransportHealth:
+        """As the port says."""
+        return TransportHealth(True, (Partition(TOPIC, 0),), "lines of a file or pipe", {})
+
+    async def stop(self) -> None:
+        """Nothing to close."""
+
+    def _tell(self) -> None:
+        if self._exhausted and self._answered == self._read:
+            self.finished.set()

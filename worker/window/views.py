@@ -1,0 +1,46 @@
+"""The stage's face to the pipeline: parts and derived texts in, views out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from worker.core.events import AudioPart, Degradation, ImagePart
+from worker.core.ports import Tokenizer
+from worker.core.views import TextSource, View
+from worker.window.media import audio_views, image_views
+from worker.window.normalise import normalise
+from worker.window.text import joint_source, text_views
+
+
+class Views:
+    """
+    Makes views. Pure; runs in any thread.
+
+    Args:
+        tokenizer: the text model's; None when no text model runs, and then `texts` is never asked.
+    """
+
+    def __init__(self, tokenizer: Tokenizer | None) -> None:
+        self._tokenizer = tokenizer
+
+    def normalised(self, text: str) -> tuple[str, Callable[[int, int], tuple[int, int]]] | None:
+        """The normalised text and the way back to the original's characters; None when nothing changes."""
+        found = normalise(text)
+        return None if found is None else (found.text, found.span)
+
+    def texts(self, sources: Sequence[TextSource]) -> tuple[list[View], list[Degradation]]:
+        """Texts as written and normalised, in windows of the model's length."""
+        assert self._tokenizer is not None, "a text view and no text model. This is a bug."
+        return text_views([(source, normalise(source.text)) for source in sources], self._tokenizer)
+
+    def joint(self, sources: Sequence[TextSource]) -> TextSource | None:
+        """All texts of an event as one; None with fewer than two that say anything."""
+        return joint_source(sources)
+
+    def image(self, part: ImagePart) -> list[View]:
+        """One view a frame."""
+        return image_views(part)
+
+    def audio(self, part: AudioPart) -> list[View]:
+        """One view a clip, or a window of a long one."""
+        return audio_views(part)

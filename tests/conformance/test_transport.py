@@ -40,7 +40,7 @@ async def make(request: pytest.FixtureRequest) -> Rig:
 
 
 @pytest.fixture
-async def started(rig: Rig) -> AsyncIterator[list[Transport]]:
+async def started() -> AsyncIterator[list[Transport]]:
     """Workers that a test started through `join`; stopped at its end."""
     workers: list[Transport] = []
     yield workers
@@ -120,7 +120,7 @@ async def test_a_poll_gives_no_more_than_it_was_asked_for(rig: Rig, started: lis
     """Credits are a ceiling."""
     await events(rig, 20)
     worker = await join(rig, started)
-    sizes = []
+    sizes: list[int] = []
     while sum(sizes) < 20:
         sizes.append(len(await worker.poll(max_records=3, timeout_s=0.5)))
     assert max(sizes) == 3

@@ -18,11 +18,11 @@ class TopicSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    events: str = Field("moderation.events", min_length=1)
-    allow: str = Field("moderation.allow", min_length=1)
-    flag: str = Field("moderation.flag", min_length=1)
-    block: str = Field("moderation.block", min_length=1)
-    dead_letter: str = Field("moderation.dead-letter", min_length=1)
+    events: str = Field(default="moderation.events", min_length=1)
+    allow: str = Field(default="moderation.allow", min_length=1)
+    flag: str = Field(default="moderation.flag", min_length=1)
+    block: str = Field(default="moderation.block", min_length=1)
+    dead_letter: str = Field(default="moderation.dead-letter", min_length=1)
 
     @model_validator(mode="after")
     def _never_read_what_is_written(self) -> TopicSettings:
@@ -53,8 +53,10 @@ class SqliteSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     path: Path = Path("tidegate.db")
-    partitions: int = Field(4, ge=1, le=1024)  # of every topic created in the file; a topic keeps what it began with
-    group: str = Field("tidegate", min_length=1)
+    partitions: int = Field(
+        default=4, ge=1, le=1024
+    )  # of every topic created in the file; a topic keeps what it began with
+    group: str = Field(default="tidegate", min_length=1)
     lease_ms: Milliseconds = 10_000  # a worker not heard of for so long loses its partitions
     heartbeat_ms: Milliseconds = 1_000
 
@@ -72,39 +74,47 @@ class KafkaSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    bootstrap_servers: str = Field("localhost:9092", alias="bootstrap.servers", min_length=1)
-    group_id: str = Field("tidegate", alias="group.id", min_length=1)
-    group_instance_id: str | None = Field(None, alias="group.instance.id", min_length=1)
-    client_id: str = Field("tidegate", alias="client.id", min_length=1)
+    bootstrap_servers: str = Field(default="localhost:9092", validation_alias="bootstrap.servers", min_length=1)
+    group_id: str = Field(default="tidegate", validation_alias="group.id", min_length=1)
+    group_instance_id: str | None = Field(default=None, validation_alias="group.instance.id", min_length=1)
+    client_id: str = Field(default="tidegate", validation_alias="client.id", min_length=1)
 
-    security_protocol: SecurityProtocol = Field("PLAINTEXT", alias="security.protocol")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", alias="sasl.mechanism")
-    sasl_username: str | None = Field(None, alias="sasl.username")
-    sasl_password: SecretStr | None = Field(None, alias="sasl.password")
-    ssl_ca_location: Path | None = Field(None, alias="ssl.ca.location")
-    ssl_certificate_location: Path | None = Field(None, alias="ssl.certificate.location")
-    ssl_key_location: Path | None = Field(None, alias="ssl.key.location")
+    security_protocol: SecurityProtocol = Field(default="PLAINTEXT", validation_alias="security.protocol")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", validation_alias="sasl.mechanism"
+    )
+    sasl_username: str | None = Field(default=None, validation_alias="sasl.username")
+    sasl_password: SecretStr | None = Field(default=None, validation_alias="sasl.password")
+    ssl_ca_location: Path | None = Field(default=None, validation_alias="ssl.ca.location")
+    ssl_certificate_location: Path | None = Field(default=None, validation_alias="ssl.certificate.location")
+    ssl_key_location: Path | None = Field(default=None, validation_alias="ssl.key.location")
 
-    session_timeout_ms: Milliseconds = Field(45_000, alias="session.timeout.ms")
-    heartbeat_interval_ms: Milliseconds = Field(3_000, alias="heartbeat.interval.ms")
-    rebalance_timeout_ms: Milliseconds = Field(30_000, alias="rebalance.timeout.ms")  # what a revoke may take to drain
-    max_poll_interval_ms: Milliseconds = Field(300_000, alias="max.poll.interval.ms")
-    request_timeout_ms: Milliseconds = Field(40_000, alias="request.timeout.ms")
-    delivery_timeout_ms: Milliseconds = Field(120_000, alias="delivery.timeout.ms")
-    commit_timeout_ms: Milliseconds = Field(10_000, alias="commit.timeout.ms")
-    stop_timeout_ms: Milliseconds = Field(10_000, alias="stop.timeout.ms")
+    session_timeout_ms: Milliseconds = Field(default=45_000, validation_alias="session.timeout.ms")
+    heartbeat_interval_ms: Milliseconds = Field(default=3_000, validation_alias="heartbeat.interval.ms")
+    rebalance_timeout_ms: Milliseconds = Field(
+        default=30_000, validation_alias="rebalance.timeout.ms"
+    )  # what a revoke may take to drain
+    max_poll_interval_ms: Milliseconds = Field(default=300_000, validation_alias="max.poll.interval.ms")
+    request_timeout_ms: Milliseconds = Field(default=40_000, validation_alias="request.timeout.ms")
+    delivery_timeout_ms: Milliseconds = Field(default=120_000, validation_alias="delivery.timeout.ms")
+    commit_timeout_ms: Milliseconds = Field(default=10_000, validation_alias="commit.timeout.ms")
+    stop_timeout_ms: Milliseconds = Field(default=10_000, validation_alias="stop.timeout.ms")
 
-    fetch_max_bytes: int = Field(52_428_800, alias="fetch.max.bytes", gt=0)
-    max_partition_fetch_bytes: int = Field(1_048_576, alias="max.partition.fetch.bytes", gt=0)
+    fetch_max_bytes: int = Field(default=52_428_800, validation_alias="fetch.max.bytes", gt=0)
+    max_partition_fetch_bytes: int = Field(default=1_048_576, validation_alias="max.partition.fetch.bytes", gt=0)
     max_request_size: int = Field(
-        1_048_576, alias="max.request.size", ge=1_024
+        1_048_576, validation_alias="max.request.size", ge=1_024
     )  # of one record with its key and headers
-    batch_size: int = Field(524_288, alias="batch.size", ge=1_024)  # bytes sent to one partition in one request
-    compression_type: Literal["gzip", "snappy", "lz4", "zstd"] | None = Field(None, alias="compression.type")
+    batch_size: int = Field(
+        default=524_288, validation_alias="batch.size", ge=1_024
+    )  # bytes sent to one partition in one request
+    compression_type: Literal["gzip", "snappy", "lz4", "zstd"] | None = Field(
+        default=None, validation_alias="compression.type"
+    )
 
     create_topics: bool = False  # create missing topics at start instead of refusing
-    create_partitions: int = Field(6, ge=1)
-    create_replication_factor: int = Field(1, ge=1)
+    create_partitions: int = Field(default=6, ge=1)
+    create_replication_factor: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _timeouts_fit_together(self) -> KafkaSettings:

@@ -1,0 +1,1 @@
+"""Operations: the development broker, benches, dashboards, manifests."""

@@ -1,0 +1,201 @@
+"""
+Reading in a Kafka consumer group: poll, commit, and letting partitions go.
+
+aiokafka's traps that this file steps around: a cancelled `getmany` disables the group's liveness check, `getmany` waits
+out a rebalance, a failing listener is only logged, and `commit` and `stop` can wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, IllegalOperation, KafkaError
+
+from worker.core.errors import ConfigError, TransportUnavailable
+from worker.core.ports import Revoked
+from worker.core.records import Partition, Position, Record
+from worker.transport.kafka_cluster import REFUSED
+from worker.transport.settings import KafkaSettings
+
+_log = structlog.get_logger(__name__)
+_NOTHING = TopicPartition("", -1)  # asked for by a poll without credits; no partition at all would mean every one
+_GRACE_S = 0.25  # what a fetch may take over its own timeout before a poll returns without it
+_BACKOFF_S = 0.1
+
+Fetched = dict[TopicPartition, list[ConsumerRecord]]
+
+
+class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """One member of the group, reading one topic. A gate is shut while partitions change hands."""
+
+    def __init__(self, settings: KafkaSettings, options: Mapping[str, Any], topic: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._gate = asyncio.Event()  # open while this worker may read what it owns
+        self._epoch = 0  # counts revocations, so that records fetched before one are never given after it
+        self._owned: frozenset[Partition] = frozenset()
+        self._nexts: dict[Partition, int] = {}
+        self._ready: deque[Record] = deque()  # fetched by a poll that had already returned
+        self._fetching: asyncio.Task[tuple[int, Fetched]] | None = None
+        self._committing = asyncio.Lock()
+        self._failure: BaseException | None = None
+        self._stopped = False
+        self._on_revoked: Revoked | None = None
+        self._consumer = AIOKafkaConsumer(
+            **options,
+            group_id=settings.group_id,
+            group_instance_id=settings.group_instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RoundRobinPartitionAssignor,),  # two would join twice
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.heartbeat_interval_ms,
+            rebalance_timeout_ms=settings.rebalance_timeout_ms,
+            max_poll_interval_ms=settings.max_poll_interval_ms,
+            fetch_max_bytes=settings.fetch_max_bytes,
+            max_partition_fetch_bytes=settings.max_partition_fetch_bytes,
+        )
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Assigned to this member."""
+        return tuple(sorted(self._owned))
+
+    async def start(self, on_revoked: Revoked) -> None:
+        """Join the group. Raises KafkaError when nothing answers."""
+        self._on_revoked = on_revoked
+        self._consumer.subscribe([self._topic], listener=self)
+        await self._consumer.start()
+
+    async def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """As `Transport.poll`. Raises what `on_revoked` raised, and ConfigError for a permission taken away."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._gate.is_set() or self._stopped:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._gate.wait()
+            return []
+        if self._ready and max_records:
+            return [self._ready.popleft() for _ in range(min(max_records, len(self._ready)))]
+        try:
+            fetched = await self._fetch(max_records, timeout_s)
+        except ConsumerStoppedError:
+            return []
+        except KafkaError as error:
+            return await self._survive(error)
+        return self._records(fetched, max_records)
+
+    async def _fetch(self, max_records: int, timeout_s: float) -> Fetched:
+        """The fetch under way, or a new one; nothing when it takes too long or partitions moved meanwhile."""
+        if self._fetching is None and max_records:
+            at_hand: Fetched = await self._consumer.getmany(timeout_ms=0, max_records=max_records)
+            if at_hand:
+                return at_hand
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._getmany(max_records, timeout_s), name="kafka-fetch")
+        await asyncio.wait([self._fetching], timeout=timeout_s + _GRACE_S)
+        if not self._fetching.done():
+            return {}
+        fetching, self._fetching = self._fetching, None
+        epoch, fetched = fetching.result()
+        return fetched if epoch == self._epoch and self._gate.is_set() else {}
+
+    async def _getmany(self, max_records: int, timeout_s: float) -> tuple[int, Fetched]:
+        wanted = () if max_records else (_NOTHING,)
+        milliseconds = int(timeout_s * 1000)
+        fetched = await self._consumer.getmany(*wanted, timeout_ms=milliseconds, max_records=max_records or 1)
+        return self._epoch, fetched
+
+    def _records(self, fetched: Fetched, max_records: int) -> list[Record]:
+        found: list[Record] = []
+        for partition, records in fetched.items():
+            found += [as_record(record) for record in records]
+            self._nexts[Partition(*partition)] = records[-1].offset + 1
+        if len(found) > max_records:
+            self._ready.extend(found[max_records:])
+            del found[max_records:]
+        return found
+
+    async def _survive(self, error: KafkaError) -> list[Record]:
+        if isinstance(error, REFUSED):
+            raise ConfigError(f"Kafka refuses to let us read {self._topic}: grant Read on it and its group") from error
+        if not error.retriable:
+            raise TransportUnavailable(f"reading {self._topic} ended: start the worker again: {error!r}") from error
+        _log.warning("transport.poll_failed", topic=self._topic, error=repr(error))
+        await asyncio.sleep(_BACKOFF_S)
+        return []
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """As `Transport.commit`; leaves out partitions that are no longer ours: their new owner reads them again."""
+        mine = {TopicPartition(*p): offset for p, offset in offsets.items() if p in self._owned}
+        if len(mine) < len(offsets):
+            _log.warning("transport.not_ours", partitions=sorted(offsets.keys() - self._owned))
+        if self._stopped:
+            raise TransportUnavailable("the connection to Kafka is closed: nothing is committed any more")
+        if not mine:
+            return
+        async with self._committing:
+            try:
+                async with asyncio.timeout(self._settings.commit_timeout_ms / 1000):
+                    await self._consumer.commit(mine)
+            except (KafkaError, IllegalOperation, TimeoutError) as error:
+                raise TransportUnavailable(f"offsets of {self._topic} not committed: {error!r}") from error
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Called by aiokafka before a rebalance; heartbeats go on meanwhile."""
+        self._gate.clear()
+        self._epoch += 1
+        self._ready.clear()
+        leaving = frozenset(Partition(*partition) for partition in revoked)
+        try:
+            if leaving and self._on_revoked is not None:
+                await self._on_revoked(leaving)
+            async with self._committing:  # aiokafka would send a late commit in the next generation's name
+                self._owned, self._nexts = frozenset(), {}
+        except BaseException as error:
+            self._failure = error  # aiokafka only logs it
+            self._gate.set()
+            raise
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Called by aiokafka after a rebalance."""
+        self._owned = frozenset(Partition(*partition) for partition in assigned)
+        self._nexts = {}
+        _log.info("transport.assigned", partitions=[partition.number for partition in sorted(self._owned)])
+        self._gate.set()
+
+    def lag(self) -> dict[Partition, int]:
+        """Records between the last one given and the end, as the last fetch saw it."""
+        behind = {}
+        for partition, offset in self._nexts.items():
+            tp = TopicPartition(*partition)
+            if tp in self._consumer.assignment() and (end := self._consumer.highwater(tp)) is not None:
+                behind[partition] = max(end - offset, 0)
+        return behind
+
+    async def stop(self) -> None:
+        """Leave the group, within stop.timeout.ms."""
+        self._stopped = True
+        self._gate.set()
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout_ms / 1000):
+                await self._consumer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("transport.leave_failed", topic=self._topic, error=repr(error))
+        if self._fetching is not None:
+            self._fetching.cancel()  # harmless now: there is no membership left for it to spoil
+        self._owned, self._nexts = frozenset(), {}
+
+
+def as_record(r: ConsumerRecord) -> Record:
+    """aiokafka's record as ours. Kafka allows a header without a value; ours then has an empty one."""
+    headers = tuple((name, value or b"") for name, value in r.headers) if r.headers else ()
+    return Record(Position(r.topic, r.partition, r.offset), r.key, r.value, headers, r.timestamp)

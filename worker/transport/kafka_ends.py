@@ -1,0 +1,121 @@
+"""The two ends of Kafka that are not a worker: appending to topics, and reading along without a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+
+from worker.core.errors import PublishFailed, TransportUnavailable
+from worker.core.records import Draft, Position, Record
+from worker.transport.kafka_cluster import connection, partition_counts
+from worker.transport.kafka_consumer import as_record
+from worker.transport.kafka_producer import BatchPublisher
+from worker.transport.settings import KafkaSettings
+
+
+async def _counts(options: Mapping[str, Any], settings: KafkaSettings, topics: Sequence[str]) -> dict[str, int]:
+    """Partitions of `topics`. Raises ConfigError when one is missing, TransportUnavailable when nothing answers."""
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        await admin.start()
+        return await partition_counts(admin, topics, settings)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise TransportUnavailable(
+            f"no answer from {settings.bootstrap_servers}: is Kafka running: {error!r}"
+        ) from error
+    finally:
+        await admin.close()
+
+
+class KafkaSender:
+    """Appends to `topics`; a record's partition is the one that Kafka's own producers choose for its key."""
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._options = connection(settings)
+        self._publisher = BatchPublisher(settings, self._options)
+        self._choose = DefaultPartitioner()
+        self._numbers: dict[str, list[int]] = {}
+
+    async def start(self) -> None:
+        """As the port says."""
+        counts = await _counts(self._options, self._settings, self._topics)
+        self._numbers = {topic: list(range(count)) for topic, count in counts.items()}
+        try:
+            await self._publisher.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise TransportUnavailable(f"no answer from {self._settings.bootstrap_servers}: {error!r}") from error
+
+    async def send(self, drafts: Sequence[Draft]) -> Sequence[Position]:
+        """As the port says."""
+        groups: dict[TopicPartition, list[Draft]] = {}
+        places: list[tuple[TopicPartition, int]] = []
+        for draft in drafts:
+            if draft.topic not in self._numbers:
+                raise PublishFailed(f"topic {draft.topic} was not named when this sender was made")
+            number = draft.partition
+            if number is None:
+                numbers = self._numbers[draft.topic]
+                number = self._choose(draft.key, numbers, numbers)
+            partition = TopicPartition(draft.topic, number)
+            group = groups.setdefault(partition, [])
+            places.append((partition, len(group)))
+            group.append(draft)
+        acknowledged = await self._publisher.publish(groups) if groups else {}
+        offsets = {p: [b.first + i for b in batches for i in range(b.size)] for p, batches in acknowledged.items()}
+        return [Position(p.topic, p.partition, offsets[p][index]) for p, index in places]
+
+    async def stop(self) -> None:
+        """As the port says."""
+        await self._publisher.stop()
+
+
+class KafkaTail:
+    """Reads every partition of `topics`, from the beginning or from now on; joins no group, commits nothing."""
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], *, from_beginning: bool = True) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._from_beginning = from_beginning
+        self._options = connection(settings)
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """As the port says."""
+        counts = await _counts(self._options, self._settings, self._topics)
+        partitions = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
+        consumer = AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False)
+        self._consumer = consumer
+        try:
+            await consumer.start()
+            consumer.assign(partitions)
+            if self._from_beginning:
+                await consumer.seek_to_beginning(*partitions)
+            else:
+                await consumer.seek_to_end(*partitions)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await consumer.stop()
+            raise TransportUnavailable(f"no answer from {self._settings.bootstrap_servers}: {error!r}") from error
+
+    async def read(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
+        """As the port says. Raises TransportUnavailable when reading is refused."""
+        if self._consumer is None:
+            raise TransportUnavailable("this tail is not started: start it before reading")
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        except ConsumerStoppedError:
+            return []
+        except KafkaError as error:
+            raise TransportUnavailable(f"cannot read {', '.join(self._topics)}: {error!r}") from error
+        return [as_record(record) for records in fetched.values() for record in records]
+
+    async def stop(self) -> None:
+        """As the port says."""
+        if self._consumer is not None:
+            await self._consumer.stop()

@@ -96,8 +96,7 @@ class Judge:
             reasons[events[row]].append((bool(arrays.shadow[part, node]), reason))
 
     def _reason(self, own: Floats, rolled: Floats, part: int, node: int, action: Action, findings: Findings) -> Reason:
-        blocks = action is Action.BLOCK
-        standing = (self.arrays.block_from if blocks else self.arrays.flag_from)[part][node]
+        standing = (self.arrays.block_from if action is Action.BLOCK else self.arrays.flag_from)[part][node]
         giver = self._giver(own[part], rolled[part], part, node)
         view, model, evidence = findings.sources.get((part, giver), _NOWHERE)
         return Reason(

@@ -1,0 +1,148 @@
+"""decision.v1 and deadletter.v1 as models, for the schemas and for readers; the hot path builds plain dicts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ActionName = Literal["allow", "flag", "block"]
+PartName = Literal["text", "image", "audio"]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Milliseconds = Annotated[float, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EvidencePlace(_Part):
+    """Where in the event, never what."""
+
+    span: tuple[int, int] | None = Field(None, description="characters [start, end) of the source text")
+    box: tuple[int, int, int, int] | None = Field(None, description="left, top, right, bottom in original pixels")
+    t: tuple[float, float] | None = Field(None, description="start and end in seconds of the clip")
+    frame: int | None = None
+    speaker: str | None = None
+
+
+class DecisionReason(_Part):
+    """Why a category acts; a list hit has `list` and no score."""
+
+    category: str
+    type: PartName
+    action: ActionName
+    score: Probability | None = Field(None, description="after roll-up")
+    threshold: Probability | None = None
+    threshold_from: str | None = Field(None, description="policy:path of the node or condition it stands at")
+    scored_by: str | None = Field(None, description="the descendant whose score it is, when not the category's own")
+    view: str | None = None
+    model: str | None = None
+    list: str | None = None
+    evidence: EvidencePlace | None = None
+
+
+class DecisionHit(_Part):
+    """A list entry that was found; which entry is never said."""
+
+    list: str
+    digest: Digest
+    category: str
+    action: ActionName
+    type: PartName
+    view: str
+    evidence: EvidencePlace | None = None
+
+
+class DecisionOverride(_Part):
+    """What changed the verdict afterwards."""
+
+    cause: str
+    action: ActionName
+    detail: str
+
+
+class DecisionDegradation(_Part):
+    """What could not be judged as it should."""
+
+    code: str
+    rule: Literal["failed", "late", "language", "too_long"]
+    where: str
+    reason: str
+
+
+class DecisionPolicy(_Part):
+    """The snapshot that decided."""
+
+    id: str
+    version: str
+    digest: Digest
+
+
+class DecisionModel(_Part):
+    """A model that gave a score."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class SourcePosition(_Part):
+    """Where the event stood in the queue."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class DecisionDocument(_Part):
+    """One published decision."""
+
+    id: str = Field(description="the same for every repeat of the event: keep the first")
+    event_id: str
+    tenant: str
+    time: str = Field(description="RFC 3339")
+    action: ActionName = Field(description="after overrides; it is the topic's name")
+    verdict: ActionName | None = Field(None, description="what the policy alone said, when an override changed it")
+    reasons: list[DecisionReason]
+    shadow: list[DecisionReason] = Field(default_factory=list)
+    scores: dict[str, Probability] = Field(description="own scores before roll-up, maximum over types")
+    scores_by_type: dict[PartName, dict[str, Probability]] | None = None
+    hits: list[DecisionHit]
+    context: dict[str, Any] = Field(description="the fields that the policy's conditions read")
+    overrides: list[DecisionOverride]
+    policy: DecisionPolicy
+    models: list[DecisionModel]
+    degraded: list[DecisionDegradation] | None
+    notes: list[str] = Field(default_factory=list)
+    content_hmac: str | None = Field(description="HMAC of the content, keyed by tenant")
+    source: SourcePosition
+    latency_ms: dict[str, Milliseconds]
+    candidate: dict[str, Any] | None = None
+    call: dict[str, Any] | None = None
+
+
+class DeadLetterPointer(_Part):
+    """The value of a dead letter whose own bytes are too large for the topic; its reason is in the headers too."""
+
+    position: SourcePosition
+    digest: Digest = Field(description="of the record's value")
+    size: Annotated[int, Field(ge=0)] = Field(description="bytes of the record's value")
+    code: str
+    reason: str
+
+
+def decision_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of decision.v1."""
+    return _schema(DecisionDocument, "decision.v1", "Tidegate decision, version 1")
+
+
+def deadletter_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of deadletter.v1: the pointer that stands for a record too large for its topic."""
+    return _schema(DeadLetterPointer, "deadletter.v1", "Tidegate dead letter pointer, version 1")
+
+
+def _schema(model: type[BaseModel], name: str, title: str) -> dict[str, Any]:
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name}
+    return head | model.model_json_schema(by_alias=True) | {"title": title}

@@ -30,7 +30,8 @@ _SMALL = 14  # a box lower than this in the shrunk picture may have neighbours t
 _AROUND = 24  # pixels looked at around what called for the second look
 _SECOND_AREA = 768 * 768
 _SECOND_SCALE = 1.5  # print of eight pixels is found when it is enlarged
-_SAME = 0.5  # boxes that share this much of the smaller one are one line
+_SAME = 0.5  # boxes that share this much of the smaller one are one line,
+_ALIKE = 3  # unless one is so many times as high as the other
 
 
 class LineFinder:
@@ -94,7 +95,9 @@ def _covered(boxes: Boxes, by: Boxes) -> npt.NDArray[np.bool_]:
     other_low, other_high = by.min(axis=1), by.max(axis=1)
     shared = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(axis=2)
     smaller = np.minimum((high - low).prod(axis=2), (other_high - other_low).prod(axis=1))
-    return np.asarray((shared > _SAME * smaller).any(axis=1))
+    # a thing in a photograph that was taken for a letter must not hide the lines printed on it
+    alike = _heights(by) < _ALIKE * _heights(boxes)[:, np.newaxis]
+    return np.asarray(((shared > _SAME * smaller) & alike).any(axis=1))
 
 
 def _heights(boxes: Boxes) -> Floats:

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from worker.core.errors import ConfigError
+from worker.decode import OuterLimits
 from worker.pipeline.flow import FlowSettings
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
 
@@ -40,18 +41,6 @@ class ModelSettings(_Strict):
     threads: int = Field(2, ge=1, description="processor threads of one model call")
     decode_threads: int = Field(2, ge=1, description="threads that decode and cut into views")
     max_wait_ms: float = Field(0.0, ge=0, description="how long a lane holds a batch for company when idle")
-
-
-class OuterLimits(_Strict):
-    """What no tenant may exceed, whatever its policy says."""
-
-    record_bytes: int = Field(64 << 20, ge=1)
-    text_chars: int = Field(1_000_000, ge=1)
-    image_pixels: int = Field(50_000_000, ge=1)
-    image_bytes: int = Field(32 << 20, ge=1)
-    audio_s: float = Field(600.0, gt=0)
-    audio_bytes: int = Field(64 << 20, ge=1)
-    parts: int = Field(64, ge=1)
 
 
 class Settings(BaseSettings):
@@ -84,7 +73,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = Field(default_factory=TopicSettings)
     flow: FlowSettings = Field(default_factory=FlowSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
-    limits: OuterLimits = Field(default_factory=OuterLimits)
+    limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
     http: HttpSettings = Field(default_factory=HttpSettings)
 
 
@@ -152,8 +141,7 @@ def _nested(flags: dict[str, Any]) -> dict[str, Any]:
 def _explain(error: ValidationError, file: Path | None) -> str:
     """One line a problem: where, what; never the value, which may be a secret."""
     place = f"{file}: " if file else ""
-    problems = []
-    for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "settings"
-        problems.append(f"{place}{where}: {problem['msg'].removeprefix('Value error, ')}")
-    return "; ".join(problems)
+    return "; ".join(
+        f"{place}{'.'.join(map(str, found['loc'])) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
+        for found in error.errors(include_input=False, include_url=False)
+    )

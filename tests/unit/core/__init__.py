@@ -1,0 +1,1 @@
+"""Tests of `worker/core`: the types and rules that every stage leans on."""

@@ -1,0 +1,1 @@
+"""Tests of `worker/deliver`: order, ledger, credits, and what is published."""

@@ -28,12 +28,14 @@ def own_topics() -> TopicSettings:
     return TopicSettings.model_validate({name: f"{name}.{mark}" for name in names})
 
 
-async def create(bootstrap: str, topics: Sequence[str], partitions: int = PARTITIONS) -> None:
+async def create(
+    bootstrap: str, topics: Sequence[str], partitions: int = PARTITIONS, configs: dict[str, str] | None = None
+) -> None:
     """Create `topics` and wait until their partitions have leaders."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1) for name in topics])
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in topics])
         while any(
             topic["error_code"] or any(p["error_code"] for p in topic["partitions"])
             for topic in await admin.describe_topics(list(topics))

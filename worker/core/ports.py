@@ -195,10 +195,6 @@ class Policy(Protocol):
         """The context fields that its conditions read, e.g. `audience`, `attributes.level`."""
         ...
 
-    def kept_context(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of an event's context that the conditions read, as it stands in the decision."""
-        ...
-
     def concepts(self, scorer: str) -> Concepts | None:
         """What `scorer` looks for under this policy; None when it has nothing to look for."""
         ...

@@ -47,7 +47,7 @@ class DecisionHit(_Part):
     """A list entry that was found; which entry is never said."""
 
     list: str
-    digest: Digest
+    list_digest: Digest
     category: str
     action: ActionName
     type: PartName
@@ -103,8 +103,8 @@ class DecisionDocument(_Part):
     event_id: str
     tenant: str
     time: str = Field(description="RFC 3339")
+    types: list[PartName] = Field(description="types of part that the event had")
     action: ActionName = Field(description="after overrides; it is the topic's name")
-    verdict: ActionName | None = Field(None, description="what the policy alone said, when an override changed it")
     reasons: list[DecisionReason]
     shadow: list[DecisionReason] = Field(default_factory=list)
     scores: dict[str, Probability] = Field(description="own scores before roll-up, maximum over types")
@@ -123,14 +123,28 @@ class DecisionDocument(_Part):
     call: dict[str, Any] | None = None
 
 
-class DeadLetterPointer(_Part):
-    """The value of a dead letter whose own bytes are too large for the topic; its reason is in the headers too."""
+class DeadLetterHeaders(BaseModel):
+    """
+    Headers of a dead letter, UTF-8; the record's key, value and own headers are as they came.
 
-    position: SourcePosition
-    digest: Digest = Field(description="of the record's value")
-    size: Annotated[int, Field(ge=0)] = Field(description="bytes of the record's value")
-    code: str
-    reason: str
+    A record too large for the topic leaves its value where it was: the value is empty and the pointer headers say
+    how many bytes it had and their sha256.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    topic: str = Field(alias="__connect.errors.topic", description="where the record was read")
+    partition: str = Field(alias="__connect.errors.partition", pattern=r"^\d+$")
+    offset: str = Field(alias="__connect.errors.offset", pattern=r"^\d+$")
+    connector: Literal["tidegate"] = Field(alias="__connect.errors.connector.name")
+    stage: str = Field(alias="__connect.errors.stage")
+    class_name: str = Field(alias="__connect.errors.class.name")
+    exception: str = Field(alias="__connect.errors.exception.class.name")
+    reason: str = Field(alias="__connect.errors.exception.message", description="one sentence, without content")
+    code: str = Field(alias="tidegate-code", pattern=r"^[a-z0-9_]+$", description="stable name of the reason")
+    version: str = Field(alias="tidegate-version", description="of the worker that gave up")
+    pointer_bytes: str | None = Field(None, alias="tidegate-pointer-bytes", pattern=r"^\d+$")
+    pointer_sha256: str | None = Field(None, alias="tidegate-pointer-sha256", pattern=r"^[0-9a-f]{64}$")
 
 
 def decision_schema() -> dict[str, Any]:
@@ -139,8 +153,8 @@ def decision_schema() -> dict[str, Any]:
 
 
 def deadletter_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of deadletter.v1: the pointer that stands for a record too large for its topic."""
-    return _schema(DeadLetterPointer, "deadletter.v1", "Tidegate dead letter pointer, version 1")
+    """JSON Schema (2020-12) of deadletter.v1: the headers of a dead letter, by name."""
+    return _schema(DeadLetterHeaders, "deadletter.v1", "Tidegate dead letter headers, version 1")
 
 
 def _schema(model: type[BaseModel], name: str, title: str) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
-from typing import Any
 
 from worker.core.decisions import Findings, Hit, Verdict
 from worker.core.ports import ConceptCompiler
 from worker.core.views import Concepts, TextSource
-from worker.policy.conditions import CONTEXT_FIELDS, Conditions, Outcomes, compile_conditions, lookup
+from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
 from worker.policy.evaluate import ALLOW, Judge, levels
 from worker.policy.lists import read_lists
@@ -110,19 +109,6 @@ class CompiledPolicy:
     def otherwise(self, rule: str) -> str:
         """What to do for `failed`, `too_long`, `late` or `language`: "allow", "flag", "block" or "score"."""
         return self._otherwise[rule]
-
-    def kept_context(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of an event's context that the conditions read, without absent fields; it stands in the decision."""
-        kept: dict[str, Any] = {}
-        for name in self.context_fields:
-            value = lookup(context, name)
-            if value is None:
-                continue
-            if name in CONTEXT_FIELDS:
-                kept[name] = value
-            else:
-                kept.setdefault("attributes", {})[name.removeprefix("attributes.")] = value
-        return kept
 
     def _judge(self, outcomes: Outcomes) -> Judge:
         judge = self._judges.get(outcomes)

@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from worker.core.errors import PolicyRejected
-from worker.policy.document import MAX_FILE_BYTES, PolicyId, Source, decode_text, read_json, read_policy, rejected
+from worker.policy.document import PolicyId
 from worker.policy.lists import inside
+from worker.policy.reading import MAX_FILE_BYTES, Source, decode_text, read_json, read_policy, rejected
 
 TENANTS_FILE = "tenants.json"
 EVERYONE = "*"

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from worker.core.errors import PolicyRejected
-from worker.policy.document import PolicyDocument, Source, check_size, rejected
+from worker.policy.document import PolicyDocument
 from worker.policy.places import Path
+from worker.policy.reading import Source, check_size, rejected
 
 _OWN = ("id", "version", "extends")  # a document's identity is never inherited
 

@@ -12,7 +12,7 @@ import structlog
 from watchfiles import awatch
 
 from worker.core.clock import Clock
-from worker.core.errors import ConfigError, PolicyRejected
+from worker.core.errors import ConfigError, PolicyRejected, TidegateError
 from worker.core.ports import ConceptCompiler
 from worker.policy.compile import CompiledPolicy, compile_parts, policy_digest
 from worker.policy.folder import EVERYONE, TENANTS_FILE, Folder, read_folder
@@ -86,15 +86,15 @@ class PolicyStore:
         """Every policy and every file in error, by name."""
         return [self._status(name) for name in sorted(self._applied.keys() | self._errors.keys())]
 
-    def load(self) -> None:
+    async def load(self) -> None:
         """
-        The first load, in the caller's thread. Files that are bad are said and left out.
+        The first load, off the loop. Files that are bad are said and left out.
 
         Raises:
             ConfigError: nothing can be loaded at all.
         """
         try:
-            plan = self._prepare()
+            plan = await asyncio.to_thread(self._prepare)
         except OSError as error:
             raise ConfigError(f"the policies folder {self._folder} cannot be read: {error.strerror}") from None
         self._apply(plan)
@@ -149,6 +149,8 @@ class PolicyStore:
                 plan.ready[policy_id] = active
             except PolicyRejected as error:
                 plan.errors[policy_id] = error
+            except TidegateError as error:  # a model failed while it read the examples
+                plan.errors[policy_id] = PolicyRejected(f"cannot be compiled: {error}", file=source.file)
         for tenant, policy_id in (folder.tenants or {}).items():
             if policy_id not in plan.ready and policy_id not in plan.errors and policy_id not in plan.folder.sources:
                 reason = f"tenant {tenant!r} has the policy {policy_id!r}, which no valid file holds"

@@ -36,15 +36,15 @@ _ALIKE = 3  # unless one is so many times as high as the other
 
 class LineFinder:
     """
-    Finds lines of text with PP-OCRv6's detector.
+    Finds lines of text with PP-OCRv6's detector. Safe to call from several threads at once, and made for it.
 
     Raises:
         WeightsRejected: the weights are missing or not the pinned ones.
     """
 
-    def __init__(self, threads: int = 2, weights: Pinned = DETECTOR) -> None:
+    def __init__(self, weights: Pinned = DETECTOR) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             str(weights.path()), sess_options=options, providers=["CPUExecutionProvider"]
         )

@@ -7,6 +7,7 @@ import importlib.metadata
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -52,30 +53,41 @@ class LineReader:
     """
     Reads crops of single lines with PP-OCRv6's recogniser.
 
+    Args:
+        pool: threads to read with, a group of lines each.
+        weights: the pinned model file.
+
     Raises:
         WeightsRejected: the weights are missing or not the pinned ones.
     """
 
-    def __init__(self, threads: int = 2, weights: Pinned = RECOGNISER) -> None:
+    def __init__(self, pool: Executor, weights: Pinned = RECOGNISER) -> None:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             str(weights.path()), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._input: str = self._session.get_inputs()[0].name
         characters = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._decode = CTCLabelDecode(character=characters)
+        self._pool = pool
 
     def read(self, crops: Sequence[Picture]) -> list[tuple[str, float]]:
         """For each crop its text and the mean probability of its characters, 0 when there are none."""
         readings: list[tuple[str, float]] = [("", 0.0)] * len(crops)
-        for width, places in _by_width(crops):
-            inputs = np.stack([_prepared(crops[place], width) for place in places])
-            chances = self._session.run(None, {self._input: inputs})[0]
-            found, _ = self._decode(chances)
+        groups = list(_by_width(crops))
+        for (_, places), found in zip(
+            groups, self._pool.map(lambda group: self._group(crops, *group), groups), strict=True
+        ):
             for place, (text, score) in zip(places, found, strict=True):
                 readings[place] = (text, float(score))
         return readings
+
+    def _group(self, crops: Sequence[Picture], width: int, places: Sequence[int]) -> list[tuple[str, float]]:
+        inputs = np.stack([_prepared(crops[place], width) for place in places])
+        chances = self._session.run(None, {self._input: inputs})[0]
+        found: list[tuple[str, float]] = self._decode(chances)[0]
+        return found
 
 
 class RapidOcrReader:
@@ -83,7 +95,7 @@ class RapidOcrReader:
     The extractor of pictures: uint8 [H, W, 3] RGB.
 
     Args:
-        threads: CPU threads.
+        threads: CPU threads; each takes some of the pictures and lines, which wastes less than sharing one.
         detector, recogniser: the pinned model files.
 
     Raises:
@@ -93,8 +105,9 @@ class RapidOcrReader:
     kind = ViewKind.IMAGE
 
     def __init__(self, threads: int = 2, detector: Pinned = DETECTOR, recogniser: Pinned = RECOGNISER) -> None:
-        self._finder = LineFinder(threads, detector)
-        self._reader = LineReader(threads, recogniser)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME)
+        self._finder = LineFinder(detector)
+        self._reader = LineReader(self._pool, recogniser)
         both = hashlib.sha256(f"{detector.sha256}{recogniser.sha256}".encode()).hexdigest()
         self.ref = ModelRef(NAME, importlib.metadata.version(recogniser.distribution), f"sha256:{both}")
 
@@ -106,7 +119,7 @@ class RapidOcrReader:
             ModelFailed: a model raised; the message holds no content.
         """
         try:
-            lines = [line for place, view in enumerate(views) for line in self._lines(place, view)]
+            lines = [line for found in self._pool.map(self._lines, range(len(views)), views) for line in found]
             self._read(lines)
         except Exception as error:
             raise ModelFailed(f"{NAME} failed on a batch of {len(views)} pictures: {type(error).__name__}") from error
@@ -116,13 +129,15 @@ class RapidOcrReader:
                 kept[line.view].append(line)
         return [_source(view, found) for view, found in zip(views, kept, strict=True)]
 
-    def _lines(self, place: int, view: View) -> Iterator[Line]:
+    def _lines(self, place: int, view: View) -> list[Line]:
         picture = cv2.cvtColor(view.content, cv2.COLOR_RGB2BGR)
+        lines = []
         for box in self._finder.find(picture):
             left, top = box.min(axis=0) * view.scale
             right, bottom = box.max(axis=0) * view.scale
             crop = get_rotate_crop_image(picture, box.copy())
-            yield Line(place, (int(left), int(top), math.ceil(right), math.ceil(bottom)), crop)
+            lines.append(Line(place, (int(left), int(top), math.ceil(right), math.ceil(bottom)), crop))
+        return lines
 
     def _read(self, lines: Sequence[Line]) -> None:
         for line, (text, score) in zip(lines, self._reader.read([line.crop for line in lines]), strict=True):

@@ -1,0 +1,91 @@
+"""Disguises made of plain characters: leet (h4te), letters spaced out (k i l l), letters drawn out (kiiill)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+Kept = tuple[str, Sequence[int] | None]  # new text, and for each character its place in the match (None: all of it)
+
+_DIGITS: Final = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
+_SIGNS: Final = {"@": "a", "$": "s", "!": "i", "|": "l", "€": "e", "¢": "c"}
+_LEET: Final = str.maketrans(_DIGITS | _SIGNS)
+
+# A sign inside a word, or a digit between letters, or a sign before or after one.
+LEET_WORD: Final = re.compile(
+    r"(?<![\w.@$!|/\\+:#&=%-])(?=[\w@$!|€¢]*?(?:[A-Za-z][013457@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$))"
+    r"[A-Za-z0-9@$!|€¢]{2,24}(?![\w@/\\+=%-]|[.:][\w/])"
+)
+SPACED_OUT: Final = re.compile(
+    r"(?<![\w'’@$])[A-Za-z@$](?:([ \t_*·-])[A-Za-z0134@$!](?![\w'’])(?:\1[A-Za-z0134@$!](?![\w'’])){1,40}"
+    r"|\.[A-Za-z0134@$!](?![\w'’])(?:\.[A-Za-z0134@$!](?![\w'’])){2,40})(?![.]?[\w@$])"
+)
+DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-Za-z])\1\1)[A-Za-z]{4,}(?![\w@]|\.\w)")
+_RUN: Final = re.compile(r"([A-Za-z])\1{2,}")
+_ROMAN: Final = re.compile(r"[IVXLCDM]+|[ivxlcdm]+")
+_SUSPICIOUS: Final = re.compile(
+    r"[A-Za-z][0134579@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$|([A-Za-z])\1\1|[ \t_*·.-][A-Za-z0-9@$!][ \t_*·.-][A-Za-z0-9@$!]\b"
+)
+
+
+def suspicious(text: str) -> bool:
+    """Whether any rule below might have something to do; cheap, and wrong only by saying yes too often."""
+    return _SUSPICIOUS.search(text) is not None
+
+
+def read_leet(match: re.Match[str]) -> Kept | None:
+    """h4te, k1ll, @ss, $hit, a$$, b!tch; but not 4th, covid19, mp3, h2o, A$ or a cashtag."""
+    word = match[0]
+    letters = [c for c in word if c.isalpha()]
+    digits = [c for c in word if c.isdigit()]
+    if any(c not in _DIGITS for c in digits) or len(letters) < max(2, len(digits)) and not _mostly_signs(word):
+        return None
+    signs = [c for c in word if c in _SIGNS]
+    if not signs and word.isupper() and len(word) < 4:
+        return None
+    if digits and not signs and not re.search(r"[A-Za-z][0-9]+[A-Za-z]", word):
+        return None
+    if word[0] == "@" and len(signs) == 1 and not digits and len(word) > 4:
+        return None  # somebody's handle
+    if "$" in (word[0], word[-1]) and "".join(letters).isupper():
+        return None  # a cashtag or a currency
+    body = word.rstrip("!|")
+    if not any(c in _LEET_CHARACTERS for c in body):
+        return None
+    return body.translate(_LEET) + word[len(body) :], range(len(word))
+
+
+_LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)
+
+
+def _mostly_signs(word: str) -> bool:
+    """a$$ has one letter and is a word all the same."""
+    return word[0].isalpha() and word[1:] in ("$$", "$s", "s$")
+
+
+def join_letters(match: re.Match[str]) -> Kept | None:
+    """The letters of `k i l l` or `d.r.u.g`, together; leet among them is read in the next step."""
+    word = match[0]
+    places = range(0, len(word), 2)
+    letters = [word[i] for i in places]
+    if sum(c.isalpha() for c in letters) * 2 < len(letters) or len({c.lower() for c in letters}) == 1:
+        return None
+    return "".join(letters), places
+
+
+def shorten(match: re.Match[str]) -> Kept | None:
+    """kiiill to kill: a run of three or more becomes one or two, as English words have them."""
+    word = match[0]
+    if len(set(word.lower())) == 1 or _ROMAN.fullmatch(word):
+        return None
+    kept: list[int] = []
+    at = 0
+    for run in _RUN.finditer(word):
+        letter = run[1].lower()
+        last = run.end() == len(word)
+        two = letter in ("lsfz" if last else "eolsftpbgmnrdz")
+        kept += [*range(at, run.start()), *range(run.start(), run.start() + 1 + two)]
+        at = run.end()
+    kept += range(at, len(word))
+    return "".join(word[i] for i in kept), kept

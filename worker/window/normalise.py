@@ -1,0 +1,181 @@
+"""
+Text as its reader sees it: look-alikes, hidden characters, leet, spaced-out and drawn-out letters undone.
+
+Ordinary text is left alone: each rule asks for a sign of disguise that ordinary writing does not have.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.window.confusables import SCRIPTS, STYLED
+from worker.window.disguise import DRAWN_OUT, LEET_WORD, SPACED_OUT, Kept, join_letters, read_leet, shorten, suspicious
+
+Offsets = npt.NDArray[np.int32]
+
+_SCRIPT_TABLE: Final = str.maketrans(SCRIPTS)
+_MARKS: Final = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+# Never seen: zero-width, bidi controls, tags, variation selectors, soft hyphen, fillers, and controls but \t\n\r.
+_HIDDEN: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+)
+# Joiners that a script or an emoji needs: between letters beyond Latin, Greek and Cyrillic, or inside an emoji.
+_NEEDED: Final = re.compile(
+    "(?<=[\u0600-\u109f])[\u200c\u200d](?=[\u0600-\u109f])|(?<=[\u2000-\U0001ffff])\u200d(?=[\u2190-\U0001ffff])"
+    "|(?<=[\u00a9\u00ae\u2010-\u3299\U0001f000-\U0001ffff#*0-9])\ufe0f(?![\ufe00-\ufe0f\U000e0100-\U000e01ef])"
+)
+_HIDE: Final = re.compile(f"[{_HIDDEN}]+")
+# What NFKC turns into plain letters and marks, but not spaces, signs such as ™, fractions or footnote numbers.
+_FOLDED: Final = (
+    "\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u1d78\u1d9b-\u1dbf\u2071\u207f\u2090-\u209c\u2102-\u2115\u2119-\u211d\u2124"
+    "\u2126-\u2139\u2145-\u2149\u2160-\u2188\u2460-\u24ff\u2c7c\u2c7d\u3000\ufb00-\ufb06\uff01-\uff5e"
+    "\U0001d400-\U0001d7ff\U0001f110-\U0001f149"
+)
+_FOLD: Final = re.compile(f"[{_FOLDED}]")
+_STACK: Final = re.compile(f"(?:(?<=[A-Za-z])|.)?[{_MARKS}]+", re.DOTALL)
+_STYLE: Final = re.compile(f"[{''.join(STYLED)}]")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_SCRIPT: Final = re.compile(f"[{''.join(SCRIPTS)}]")
+_ODD: Final = re.compile(f"[{_HIDDEN}{_FOLDED}{_MARKS}{''.join(STYLED)}{''.join(SCRIPTS)}]")
+_ROUNDS: Final = 8
+
+
+class Normalised:
+    """
+    A normalised text and the way back.
+
+    text: what the models and lists read beside the original.
+    starts, ends: int32 [len(text)]: character i stands for the original's characters [starts[i], ends[i]).
+    """
+
+    __slots__ = ("ends", "starts", "text")
+
+    def __init__(self, text: str, starts: Offsets, ends: Offsets) -> None:
+        self.text, self.starts, self.ends = text, starts, ends
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Characters [start, end) of the normalised text to [start, end) of the original."""
+        if start >= end or start >= len(self.text):
+            at = int(self.starts[start]) if start < len(self.text) else int(self.ends[-1]) if len(self.text) else 0
+            return at, at
+        return int(self.starts[start]), int(self.ends[min(end, len(self.text)) - 1])
+
+
+def normalise(text: str) -> Normalised | None:
+    """
+    `text` as its reader sees it; None when nothing that matters changes. Pure, and total: any string will do.
+
+    Hidden characters alone give an empty text, not None. Normalising what it gives changes nothing more.
+    """
+    plain = text.isascii()
+    if plain and not suspicious(text):
+        return None
+    if not plain and not _ODD.search(text) and not suspicious(text):
+        return None
+    found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
+    for _ in range(_ROUNDS):
+        before = found.text
+        if not before.isascii():
+            found = _characters(found)
+        for pattern, rule in ((SPACED_OUT, join_letters), (LEET_WORD, read_leet), (DRAWN_OUT, shorten)):
+            found = _rewritten(found, pattern, rule)
+        if found.text == before:
+            break
+    return None if found.text == text else found
+
+
+def _characters(found: Normalised) -> Normalised:
+    """Hidden characters out, compatibility forms folded, stacked marks off, look-alikes to Latin."""
+    needed = {m.start() for m in _NEEDED.finditer(found.text)}
+    found = _rewritten(found, _HIDE, lambda m: _unhidden(m, needed))
+    found = _rewritten(found, _FOLD, _folded)
+    found = _rewritten(found, _STACK, _unstacked)
+    found = _rewritten(found, _STYLE, lambda m: (STYLED[m[0]], (0,)))
+    if _SCRIPT.search(found.text):
+        found = _latinised(found)
+    return found
+
+
+def _unhidden(match: re.Match[str], needed: set[int]) -> Kept | None:
+    kept = [i for i in range(len(match[0])) if match.start() + i in needed]
+    return None if len(kept) == len(match[0]) else ("".join(match[0][i] for i in kept), kept)
+
+
+def _folded(match: re.Match[str]) -> Kept | None:
+    folded = unicodedata.normalize("NFKC", match[0])
+    return None if folded == match[0] else (folded, None)
+
+
+def _unstacked(match: re.Match[str]) -> Kept | None:
+    """Marks off a base that carries several, or one that no composed letter has; accents of real words stay."""
+    composed = unicodedata.normalize("NFC", match[0])
+    base = unicodedata.normalize("NFD", composed[0])
+    if unicodedata.combining(composed[0]):
+        return "", ()  # a mark with nothing to stand on
+    if len(composed) == 1:
+        return None
+    if len(composed) == 2 and not (base[0].isascii() and base[0].isalpha()):
+        return None
+    return base[0], None
+
+
+def _latinised(found: Normalised) -> Normalised:
+    """Look-alikes of other scripts to Latin, in words that hold Latin letters or stand in a Latin text."""
+    text = found.text
+    latin = sum(map(len, re.findall(r"[A-Za-z]+", text)))
+    words = [m for m in _WORD.finditer(text) if not m[0].isascii()]
+    foreign = [m for m in words if _SCRIPT.search(m[0]) or not _is_latin(m[0])]
+    # A text in a real script has letters that no Latin letter looks like; one made of look-alikes alone has none.
+    real = sum(1 for m in foreign for c in m[0] if not c.isascii() and c not in SCRIPTS and not _is_latin(c))
+    letters = sum(len(m[0]) for m in foreign)
+    disguised = real == 0 and (latin > 0 or letters >= 4)
+    pieces, at = [], 0
+    for m in foreign:
+        word = m[0]
+        mixed = any("a" <= c.lower() <= "z" for c in word)
+        if all(c in SCRIPTS or _is_latin(c) for c in word) and (mixed or disguised or latin > letters):
+            pieces += [text[at : m.start()], word.translate(_SCRIPT_TABLE)]
+            at = m.end()
+    return Normalised("".join((*pieces, text[at:])), found.starts, found.ends)
+
+
+def _is_latin(letters: str) -> bool:
+    return all(c < "\u0250" or "\u1e00" <= c <= "\u1eff" for c in letters)
+
+
+def _rewritten(found: Normalised, pattern: re.Pattern[str], rule: Callable[[re.Match[str]], Kept | None]) -> Normalised:
+    """Each match replaced by what `rule` gives: the new text and which characters of the match it keeps, None for all."""
+    texts: list[str] = []
+    starts: list[Offsets] = []
+    ends: list[Offsets] = []
+    at = 0
+    for match in pattern.finditer(found.text):
+        kept = rule(match)
+        if kept is None:
+            continue
+        new, sources = kept
+        a, b = match.span()
+        texts += [found.text[at:a], new]
+        starts.append(found.starts[at:a])
+        ends.append(found.ends[at:a])
+        if sources is None:
+            starts.append(np.full(len(new), found.starts[a], np.int32))
+            ends.append(np.full(len(new), found.ends[b - 1], np.int32))
+        else:
+            chosen = np.asarray(sources, dtype=np.int64) + a
+            starts.append(found.starts[chosen])
+            ends.append(found.ends[chosen])
+        at = b
+    if not texts:
+        return found
+    texts.append(found.text[at:])
+    return Normalised(
+        "".join(texts), np.concatenate((*starts, found.starts[at:])), np.concatenate((*ends, found.ends[at:]))
+    )

@@ -1,0 +1,112 @@
+"""Texts to views: as written and normalised, in windows of the model's length, within one budget for the event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from worker.core.events import Degradation
+from worker.core.ports import Tokenizer
+from worker.core.views import Evidence, TextSource, View, ViewKind, widest
+from worker.window.normalise import Normalised
+
+OVERLAP_TOKENS: Final = 32
+BUDGET_TOKENS: Final = 16_384
+_Span = Callable[[int, int], tuple[int, int]]
+
+
+def text_views(
+    sources: Sequence[tuple[TextSource, Normalised | None]],
+    tokenizer: Tokenizer,
+    *,
+    overlap_tokens: int = OVERLAP_TOKENS,
+    budget_tokens: int = BUDGET_TOKENS,
+) -> tuple[list[View], list[Degradation]]:
+    """
+    The text views of an event: each source as written, then each normalised one, in even overlapping windows.
+
+    Dropped are normalised texts whose tokens are those of the text as written, and windows with the tokens and types
+    of one before. A text without tokens has no view. Evidence is in characters of the text as written.
+
+    Args:
+        sources: texts with their normalised form, None where that changes nothing.
+        tokenizer: the text model's; asked once for all.
+        overlap_tokens: shared by neighbouring windows, so that a phrase on a seam is read whole.
+        budget_tokens: of all windows together; windows past it are left out, one degradation a source says so.
+    """
+    plain = [source for source, _ in sources]
+    changed = [(i, normalised) for i, (_, normalised) in enumerate(sources) if normalised is not None]
+    encoded = tokenizer.encode([s.text for s in plain] + [n.text for _, n in changed])
+    if len(plain) == 1 and not changed and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, budget_tokens):
+        source, ids = plain[0], encoded[0][0]
+        whole = source.evidence(0, len(source.text))
+        return [View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole)], []
+    cutter = _Cutter(tokenizer.window_tokens, overlap_tokens, budget_tokens)
+    for source, (ids, offsets) in zip(plain, encoded, strict=False):
+        cutter.add(source, source.path, ids, offsets, _same)
+    for (i, normalised), (ids, offsets) in zip(changed, encoded[len(plain) :], strict=True):
+        written = encoded[i][0]
+        if len(ids) != len(written) or (ids != written).any():
+            cutter.add(plain[i], f"{plain[i].path}/normalised", ids, offsets, normalised.span)
+    return cutter.views, cutter.degraded
+
+
+def joint_source(sources: Sequence[TextSource]) -> TextSource | None:
+    """All texts of an event as one, a line each, so that a sentence split between them is read whole; None for one."""
+    spoken = [source for source in sources if source.text and not source.text.isspace()]
+    if len(spoken) < 2:
+        return None
+    return TextSource("joint", "\n".join(source.text for source in spoken), widest(spoken))
+
+
+def windows(tokens: int, window: int, overlap: int) -> list[tuple[int, int]]:
+    """
+    [start, end) of the windows over `tokens` tokens: all of one size but for rounding, none longer than `window`,
+    neighbours sharing at least `overlap` (at most half a window), every token in one.
+    """
+    if tokens <= window:
+        return [(0, tokens)] if tokens else []
+    overlap = min(overlap, window // 2)
+    count = math.ceil((tokens - overlap) / (window - overlap))
+    size = min(window, math.ceil((tokens + (count - 1) * overlap) / count))
+    starts = (k * (tokens - size) // (count - 1) for k in range(count))
+    return [(start, start + size) for start in starts]
+
+
+class _Cutter:
+    """Cuts token sequences into views until the event's budget is spent."""
+
+    def __init__(self, window: int, overlap: int, budget: int) -> None:
+        self._window, self._overlap, self._budget, self._left = window, overlap, budget, budget
+        self._seen: set[tuple[tuple[int, ...], bytes]] = set()
+        self._short: set[str] = set()
+        self.views: list[View] = []
+        self.degraded: list[Degradation] = []
+
+    def add(self, source: TextSource, path: str, ids: Any, offsets: Any, span: _Span) -> None:
+        """Views of one token sequence; `span` maps its text's characters to the source's."""
+        for start, end in windows(len(ids), self._window, self._overlap):
+            piece = ids[start:end]
+            key = (tuple(source.types), piece.tobytes())
+            if key in self._seen:
+                continue
+            if end - start > self._left:
+                self._say(source.path)
+                return
+            self._seen.add(key)
+            self._left -= end - start
+            first, last = span(int(offsets[start][0]), int(offsets[end - 1][1]))
+            evidence: Evidence = source.evidence(first, last)
+            self.views.append(View(path, ViewKind.TEXT, source.types, piece, end - start, evidence))
+
+    def _say(self, path: str) -> None:
+        if path in self._short:
+            return
+        self._short.add(path)
+        reason = f"the event's texts pass the budget of {self._budget} tokens; what comes before is scored"
+        self.degraded.append(Degradation("text_too_long", "too_long", path, reason))
+
+
+def _same(start: int, end: int) -> tuple[int, int]:
+    return start, end

@@ -14,7 +14,7 @@ from worker.core.clock import Clock, SystemClock
 from worker.core.metrics import Metrics
 from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing
-from worker.decode import DecodeLimits, EventDecoder
+from worker.decode import EventDecoder
 from worker.deliver.decision import DecisionWriter
 from worker.lifecycle import Health, http_app, serving, stop_on_signals
 from worker.pipeline import Pipeline
@@ -69,14 +69,14 @@ class Worker:
         self.pipeline = Pipeline(
             self.flow,
             transport,
-            Intake(self.flow, transport, EventDecoder(_limits(settings)), self.policies, judging, threads),
+            Intake(self.flow, transport, EventDecoder(settings.limits), self.policies, judging, threads),
             Outlet(self.flow, transport, DecisionWriter(clock, content_key=key)),
             threads,
         )
 
     async def run(self) -> None:
         """Load the policies, run until stopped, watch for changed policies meanwhile."""
-        await self.policies.reload()
+        await self.policies.load()
         self._device.start()
         watching = asyncio.create_task(self.policies.watch(self.flow.stopping), name="policies")
         try:
@@ -112,10 +112,6 @@ class Worker:
         ]
 
 
-def _limits(settings: Settings) -> DecodeLimits:
-    return DecodeLimits(**settings.limits.model_dump())
-
-
 def make_transport(settings: Settings, clock: Clock) -> Transport:
     """The queue of `settings.transport`."""
     if settings.transport == "sqlite":
@@ -136,7 +132,7 @@ def make_sender(settings: Settings) -> Sender:
         return SqliteSender(settings.sqlite, topics, SystemClock())
     from worker.transport.kafka_ends import KafkaSender
 
-    return KafkaSender(settings.kafka)
+    return KafkaSender(settings.kafka, (settings.topics.events,))
 
 
 def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool) -> Tail:

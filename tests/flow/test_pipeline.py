@@ -151,11 +151,13 @@ async def test_a_bad_policy_keeps_the_last_good_one(settings: Settings, policies
     """Traffic goes on under the old version, and `/status` says what is wrong and where."""
     bench = Bench(settings)
     async with bench.running():
+        bench.send([event("1", "hello")])
+        await bench.until(1)
         (policies / "words.json").write_bytes(b'{"id": "words",\n "version": 2,,}')
         await bench.worker.policies.reload()
-        bench.send([event("1", "I will hurt you")])
-        await bench.until(1)
-    assert bench.decisions()[0]["policy"]["version"] == "1"
+        bench.send([event("2", "I will hurt you")])
+        await bench.until(2)
+    assert [d["policy"]["version"] for d in bench.decisions()] == ["1", "1"]
     errors = [policy["error"] for policy in bench.worker.health.status()["policies"]]
     assert any(error and "words.json:2" in error for error in errors)
 
@@ -186,16 +188,19 @@ async def test_a_worker_that_breaks_says_why_and_commits_nothing_more(
 ) -> None:
     """An error that the loop has no answer to ends the worker; what was unfinished is read again."""
     bench = Bench(settings, partitions=1)
-    bench.send([event("1", "hello")])
 
-    def broken(findings: object) -> list[object]:
+    def broken(policy: object, findings: object) -> list[object]:
         raise RuntimeError("out of luck")
+
+    async def go() -> None:
+        async with bench.running():
+            bench.send([event("1", "hello")])
+            await bench.until(1)
+            monkeypatch.setattr(type(bench.worker.policies.of("acme")), "decide", broken)
+            bench.send([event("2", "hello")])
+            await asyncio.Event().wait()
 
     async with asyncio.timeout(10):
         with pytest.raises(RuntimeError, match="out of luck"):
-            async with bench.running():
-                policy = bench.worker.policies.of("acme")
-                monkeypatch.setattr(type(policy), "decide", lambda self, findings: broken(findings))
-                bench.send([event("2", "hello")])
-                await asyncio.Event().wait()
+            await go()
     assert bench.log.committed.get(("tidegate", Partition(settings.topics.events, 0)), 0) <= 1

@@ -89,10 +89,11 @@ async def _device(settings: Settings) -> str:
 
 
 async def _policies(settings: Settings) -> str:
-    from worker.app import PolicyStore, no_concepts
+    from worker.policy.store import PolicyStore
+    from worker.score.profile import Models
 
-    store = PolicyStore(settings.policies, no_concepts(), SystemClock())
-    await store.reload()
+    store = PolicyStore(settings.policies, Models().concepts, SystemClock())
+    await store.load()
     broken = [f"{status.id}: {status.error}" for status in store.status() if status.error]
     if broken:
         raise TidegateError("; ".join(broken))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.core.clock import Clock
+from worker.core.errors import ConfigError
 from worker.core.ports import CategorySpec, ConceptCompiler, Extractor, Scorer, Tokenizer
 from worker.core.views import Concepts, ModelRef, ViewKind
 from worker.score.batcher import BatchLimits
@@ -97,3 +98,18 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
             speech.ref.name: BatchLimits(*_AUDIO, wait_s),
         },
     )
+
+
+def device_in_use(wanted: str) -> str:
+    """
+    Which device the models will run on, in words.
+
+    Raises:
+        ConfigError: "cuda" was asked for and there is none.
+    """
+    import ctranslate2
+
+    cards = ctranslate2.get_cuda_device_count()
+    if wanted == "cuda" and not cards:
+        raise ConfigError('models.device is "cuda" and no CUDA device is there: use "auto" or "cpu"')
+    return f"{cards} CUDA device(s)" if cards and wanted != "cpu" else "the processor, int8"

@@ -1,5 +1,5 @@
 """
-Pictures judged a second: open_nsfw and OCR in batches as the worker runs them, against the two libraries called one by one.
+Pictures judged a second: open_nsfw and OCR in batches as the worker runs them, against the libraries one by one.
 
 Half of the pictures have text (FigStep), half have none (photographs), all 768 pixels, JPEG and PNG in turn. Both sides
 start from the encoded bytes, decode each picture once, and have two threads; rounds are interleaved, because the
@@ -119,18 +119,18 @@ class OneByOne:
         for picture in batch:
             image = decoded(picture)
             side.scores.append(self._nsfw.classify(image).nsfw)
-            side.texts.append(" ".join(self._ocr(image).txts or ()))
+            side.texts.append(" ".join(getattr(self._ocr(image), "txts", None) or ()))
 
 
 def main() -> None:
     load = pictures()
     worker, rival = Worker(), OneByOne()
-    for warm in (worker, rival):
-        warm.run(load[:2], Side())
+    worker.run(load[:2], Side())
+    rival.run(load[:2], Side())
     ours, theirs = Side(), Side()
     for first in range(0, len(load), BATCH):
         batch = load[first : first + BATCH]
-        turns = [(worker, ours), (rival, theirs)]
+        turns: list[tuple[Worker | OneByOne, Side]] = [(worker, ours), (rival, theirs)]
         for runner, side in turns if (first // BATCH) % 2 else turns[::-1]:
             begun = time.perf_counter()
             runner.run(batch, side)

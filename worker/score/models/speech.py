@@ -33,7 +33,7 @@ _FULL = 30 * RATE  # what Whisper was trained on: every clip padded to 30 s
 _BUCKET = 2 * RATE  # utterances are padded to whole buckets, so that a result never depends on its neighbours
 _LEAST = 8 * RATE  # shorter windows make Whisper say a short sentence over and over
 _TAIL = RATE  # silence after the last word, for the same reason
-_BATCH = 16
+_BATCH = 8
 _TOKENS_A_SECOND = 8  # nobody speaks faster; more is a loop
 _MIN_TOKENS = 16
 _REPETITIVE = 2.4  # compression ratio, as in openai/whisper
@@ -67,7 +67,7 @@ class SpeechReader:
     The extractor of clips: float32 [T] at 16 kHz, up to 30 s each; views without speech never reach Whisper.
 
     Args:
-        threads: CPU threads.
+        threads: CPU threads; each takes some of the clips, which wastes less than sharing one.
         weights: the pinned model file; its folder is the model's.
 
     Raises:
@@ -80,14 +80,14 @@ class SpeechReader:
         folder = weights.path().parent
         self._voice = VoiceFinder()
         self._whisper = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=threads, inter_threads=1
+            str(folder), device="cpu", compute_type="int8", inter_threads=threads, intra_threads=1
         )
         self._tokens = Tokenizer(tokenizers.Tokenizer.from_file(str(WHISPER_TOKENIZER.path())), multilingual=False)
         self._prompt = self._tokens.sot_sequence  # with timestamps: they keep Whisper from looping
         self._spectrum = FeatureExtractor()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME)
         self.ref = ModelRef(NAME, importlib.metadata.version(weights.distribution), f"sha256:{weights.sha256}")
-        self.utterances_read = 0
+        self.utterances_read = 0  # how many stretches of speech Whisper was asked to read
 
     def extract(self, views: Sequence[View]) -> list[TextSource]:
         """
@@ -98,8 +98,8 @@ class SpeechReader:
         """
         try:
             utterances = self._utterances(views)
-            for batch in _batches(utterances):
-                self._read(batch)
+            self.utterances_read += len(utterances)
+            list(self._pool.map(self._read, _batches(utterances)))
         except Exception as error:
             raise ModelFailed(f"{NAME} failed on a batch of {len(views)} clips: {type(error).__name__}") from error
         said: list[list[Utterance]] = [[] for _ in views]
@@ -118,7 +118,6 @@ class SpeechReader:
 
     def _read(self, batch: list[Utterance]) -> None:
         """Fills in the text of utterances that share a bucket."""
-        self.utterances_read += len(batch)
         readings = self._decode(batch, _padded(batch[0]))
         for utterance, reading in zip(batch, readings, strict=True):
             if reading.looped:
@@ -134,7 +133,7 @@ class SpeechReader:
         return max((forced, plain, first), key=lambda reading: (not reading.looped, reading.likelihood))
 
     def _decode(self, batch: Sequence[Utterance], samples: int, **options: Any) -> list[Reading]:
-        features = np.stack(list(self._pool.map(lambda u: self._features(u.samples, samples), batch)))
+        features = np.stack([self._features(utterance.samples, samples) for utterance in batch])
         results = self._whisper.generate(
             ctranslate2.StorageView.from_array(features),
             [self._prompt] * len(batch),

@@ -139,6 +139,36 @@ async def test_stop_is_bounded_when_the_broker_is_gone(mortal: Broker, transport
     assert not transport.health().connected
 
 
+async def test_stop_ends_a_publish_that_nobody_will_acknowledge(
+    mortal: Broker, transports: list[KafkaTransport]
+) -> None:
+    """It fails as one that can be made again, long before delivery.timeout.ms."""
+    await asyncio.to_thread(mortal.kill)
+    await asyncio.to_thread(mortal.start)
+    settings = kafka_settings(mortal.bootstrap, create_topics=True, stop_timeout_ms=500)
+    transport = KafkaTransport(settings, own_topics(), SystemClock())
+    transports.append(transport)
+    await transport.start(let_go)
+    await asyncio.to_thread(mortal.kill)
+    publishing = asyncio.create_task(transport.publish([decision(b"v")], {}))
+    await asyncio.wait([publishing], timeout=0.2)
+    await transport.stop()
+    with pytest.raises(PublishFailed):
+        await publishing
+
+
+async def test_a_cluster_that_refuses_the_user_is_a_configuration_error(
+    kafka: str, transports: list[KafkaTransport]
+) -> None:
+    """SASL against a listener without it: waiting cannot mend that, and the password is not in the message."""
+    credentials = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "u", "sasl_password": "hunter2"}
+    transport = KafkaTransport(kafka_settings(kafka, **credentials), own_topics(), SystemClock())
+    transports.append(transport)
+    with pytest.raises(ConfigError, match=r"check security\.protocol, sasl") as refused:
+        await transport.start(let_go)
+    assert "hunter2" not in str(refused.value)
+
+
 async def test_missing_topics_refuse_to_start_with_their_names_and_the_remedy(
     kafka: str, transports: list[KafkaTransport]
 ) -> None:

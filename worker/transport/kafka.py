@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from worker.core.clock import Clock
-from worker.core.errors import ConfigError, TransportUnavailable
+from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
 from worker.core.ports import Revoked
 from worker.core.records import Order, Outgoing, Partition, Record, TransportHealth
 from worker.transport.kafka_cluster import REFUSED, connection, partition_counts, refusal
@@ -20,8 +20,8 @@ from worker.transport.kafka_producer import BatchPublisher
 from worker.transport.settings import KafkaSettings, TopicSettings, topic_of
 
 _log = structlog.get_logger(__name__)
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
-_LOOK_EVERY_S, _LOOK_S = 2.0, 5.0  # how often health asks the cluster, and for how long
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 2.0
+_LOOK_EVERY_S, _LOOK_S = 1.0, 5.0  # how often health asks the cluster, and for how long
 
 
 class KafkaTransport:
@@ -45,7 +45,7 @@ class KafkaTransport:
         self._detail = "not started"
 
     async def start(self, on_revoked: Revoked) -> None:
-        """As the port says: waits for a cluster that is away, longer each time up to five seconds."""
+        """As the port says: waits for a cluster that is away, longer each time up to two seconds."""
         wait_s = _FIRST_WAIT_S
         while True:
             try:
@@ -53,6 +53,8 @@ class KafkaTransport:
             except (KafkaError, OSError, TimeoutError) as error:
                 await self._close()
                 await self._raise_if_refused(error)
+                if not isinstance(error, KafkaConnectionError):
+                    wait_s = _FIRST_WAIT_S  # it answers, and will soon have what we asked for
                 self._detail = f"waiting for {self._settings.bootstrap_servers}: {type(error).__name__}"
                 _log.warning(
                     "transport.waiting",
@@ -99,7 +101,7 @@ class KafkaTransport:
     async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
         """As the port says; `offsets` is empty for this order."""
         if self._publisher is None:
-            raise TransportUnavailable("Kafka is not connected: start the transport before publishing")
+            raise PublishFailed("Kafka is not connected: start the transport before publishing")
         slots: dict[tuple[int, int], list[Outgoing]] = {}
         groups: dict[TopicPartition, list[Outgoing]] = {}
         for out in outgoing:
@@ -133,13 +135,13 @@ class KafkaTransport:
     async def _look(self) -> None:
         """Ask the cluster now and then whether it is there: aiokafka itself does not say."""
         while self._admin is not None:
+            await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 async with asyncio.timeout(_LOOK_S):
-                    await self._admin.describe_cluster()
+                    await self._admin.describe_topics([self._topics.events])
                 self._seen(True, "connected")
             except (KafkaError, OSError, TimeoutError) as error:
                 self._seen(False, f"no answer: {type(error).__name__}")
-            await asyncio.sleep(_LOOK_EVERY_S)
 
     def _seen(self, connected: bool, detail: str) -> None:
         self._detail = f"{self._settings.bootstrap_servers}: {detail}"

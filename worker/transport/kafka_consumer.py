@@ -20,7 +20,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalOperation, KafkaError
 
 from worker.core.errors import ConfigError, TransportUnavailable
 from worker.core.ports import Revoked
-from worker.core.records import Partition, Position, Record
+from worker.core.records import Headers, Partition, Position, Record
 from worker.transport.kafka_cluster import REFUSED
 from worker.transport.settings import KafkaSettings
 
@@ -82,6 +82,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._gate.wait()
+            await asyncio.sleep(0)  # a caller that polls on after stop must not starve the loop
             return []
         if self._ready and max_records:
             return [self._ready.popleft() for _ in range(min(max_records, len(self._ready)))]
@@ -117,7 +118,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     def _records(self, fetched: Fetched, max_records: int) -> list[Record]:
         found: list[Record] = []
         for partition, records in fetched.items():
-            found += [as_record(record) for record in records]
+            found += as_records(partition, records)
             self._nexts[Partition(*partition)] = records[-1].offset + 1
         if len(found) > max_records:
             self._ready.extend(found[max_records:])
@@ -192,10 +193,19 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             _log.warning("transport.leave_failed", topic=self._topic, error=repr(error))
         if self._fetching is not None:
             self._fetching.cancel()  # harmless now: there is no membership left for it to spoil
+            await asyncio.gather(self._fetching, return_exceptions=True)
         self._owned, self._nexts = frozenset(), {}
 
 
-def as_record(r: ConsumerRecord) -> Record:
-    """aiokafka's record as ours. Kafka allows a header without a value; ours then has an empty one."""
-    headers = tuple((name, value or b"") for name, value in r.headers) if r.headers else ()
-    return Record(Position(r.topic, r.partition, r.offset), r.key, r.value, headers, r.timestamp)
+def as_records(partition: TopicPartition, records: Sequence[ConsumerRecord]) -> list[Record]:
+    """aiokafka's records as ours."""
+    topic, number = partition
+    return [
+        Record(Position(topic, number, r.offset), r.key, r.value, r.headers and _whole(r.headers), r.timestamp)
+        for r in records
+    ]
+
+
+def _whole(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
+    """Kafka allows a header without a value; ours then has an empty one."""
+    return tuple((name, value or b"") for name, value in headers)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import ConsumerStoppedError, KafkaError
@@ -13,9 +15,11 @@ from aiokafka.partitioner import DefaultPartitioner
 from worker.core.errors import PublishFailed, TransportUnavailable
 from worker.core.records import Draft, Position, Record
 from worker.transport.kafka_cluster import connection, partition_counts
-from worker.transport.kafka_consumer import as_record
+from worker.transport.kafka_consumer import as_records
 from worker.transport.kafka_producer import BatchPublisher
 from worker.transport.settings import KafkaSettings
+
+_log = structlog.get_logger(__name__)
 
 
 async def _counts(options: Mapping[str, Any], settings: KafkaSettings, topics: Sequence[str]) -> dict[str, int]:
@@ -113,9 +117,14 @@ class KafkaTail:
             return []
         except KafkaError as error:
             raise TransportUnavailable(f"cannot read {', '.join(self._topics)}: {error!r}") from error
-        return [as_record(record) for records in fetched.values() for record in records]
+        return [record for partition, some in fetched.items() for record in as_records(partition, some)]
 
     async def stop(self) -> None:
         """As the port says."""
-        if self._consumer is not None:
-            await self._consumer.stop()
+        if self._consumer is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout_ms / 1000):
+                await self._consumer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("transport.leave_failed", topics=self._topics, error=repr(error))

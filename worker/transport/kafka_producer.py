@@ -41,6 +41,7 @@ class BatchPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._turn = asyncio.Lock()
         self._stopped = False
+        self._sending: asyncio.Future[list[list[Acknowledged] | BaseException]] | None = None
 
     async def start(self) -> None:
         """Connect. Raises KafkaError when nothing answers."""
@@ -76,10 +77,15 @@ class BatchPublisher:
         whole = False
         try:
             sending = [_send(producer, partition, chain) for partition, chain in batches.items()]
-            ends = await asyncio.gather(*sending, return_exceptions=True)  # all of them, before one may be raised
+            self._sending = asyncio.gather(*sending, return_exceptions=True)
+            ends = await self._sending  # all of them, before one may be raised
             if failed := [end for end in ends if isinstance(end, BaseException)]:
                 raise failed[0]
             whole = True
+        except asyncio.CancelledError:
+            if self._stopped and not _is_cancelled():
+                raise PublishFailed("the connection to Kafka was closed before all was acknowledged") from None
+            raise
         finally:
             if not whole:
                 await self._discard()
@@ -138,6 +144,8 @@ class BatchPublisher:
         producer, self._producer = self._producer, None
         if producer is not None:
             await close(producer, self._settings.stop_timeout_ms / 1000)
+        if self._sending is not None:
+            self._sending.cancel()  # nobody is left to acknowledge what close() gave up
 
 
 async def _send(
@@ -163,6 +171,11 @@ async def close(producer: AIOKafkaProducer, timeout_s: float) -> None:
         if (sending := producer._sender.sender_task) is not None:  # stop() offers no way to give up what is unsent
             sending.cancel()
         await producer.client.close()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _reason(error: BaseException) -> str:

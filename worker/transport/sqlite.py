@@ -59,6 +59,7 @@ class SqliteTransport:
             found = await self._read(max_records) if max_records and not self._stopping.is_set() else []
             left = deadline - asyncio.get_running_loop().time()
             if found or left <= 0 or self._stopping.is_set():
+                await asyncio.sleep(0)  # a caller that polls on after stop must not starve the loop
                 return found
             await self._pause(left if max_records == 0 else min(left, _LOOK_AGAIN_S))
 

@@ -1,0 +1,30 @@
+# The worker on CPU. The lock pins torch with its CUDA libraries, which torchaudio needs to load and which are most of
+# the image; what is only for compiling is left out.
+#   docker build -t tidegate .
+FROM python:3.11-slim AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+RUN python -m venv /opt/venv
+COPY requirements.lock /tmp/requirements.lock
+RUN /opt/venv/bin/pip install --require-hashes --no-deps -r /tmp/requirements.lock \
+ && cd /opt/venv/lib/python3.11/site-packages \
+ && rm -rf triton torch/include torch/share nvidia/*/include nvidia/*/*/include pip \
+ && find . -name '*.a' -delete \
+ && find . -name '__pycache__' -prune -exec rm -rf {} +
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp tidegate
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /app
+COPY worker worker
+COPY policies policies
+# Nothing is written but to /tmp, so the root may be mounted read-only; no model is fetched at run time.
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp HF_HOME=/tmp/hf HF_HUB_OFFLINE=1
+USER 10001
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+# The models load first: half a minute on a slow machine.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=90s --retries=3 \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+ENTRYPOINT ["python", "-m", "worker"]
+CMD ["run", "-c", "/etc/tidegate/tidegate.toml"]

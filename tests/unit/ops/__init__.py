@@ -1,0 +1,1 @@
+"""Tests of `ops/`: what is shipped beside the worker."""

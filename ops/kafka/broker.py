@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import signal
+import sys
 from types import TracebackType
 from typing import Protocol
 
@@ -92,9 +93,13 @@ def main() -> None:
         try:
             signal.pause()
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not orphan the broker
             print("stopping", flush=True)
             broker.stop()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokerUnavailable as error:
+        sys.exit(str(error))

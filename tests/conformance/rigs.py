@@ -8,6 +8,7 @@ from pathlib import Path
 
 from worker.core.clock import SystemClock
 from worker.core.ports import Sender, Tail, Transport
+from worker.core.records import Draft, Order, Outgoing, Partition, Record, Route
 from worker.transport.memory import MemoryLog, MemorySender, MemoryTail, MemoryTransport
 from worker.transport.settings import SqliteSettings, TopicSettings
 from worker.transport.sqlite import SqliteTransport
@@ -47,3 +48,61 @@ def sqlite_rig(folder: Path) -> Rig:
         sender=lambda: SqliteSender(settings, [topics.events, *topics.outputs], clock),
         tail=lambda names: SqliteTail(settings, names),
     )
+
+
+async def join(rig: Rig, started: list[Transport]) -> Transport:
+    """A worker that lets partitions go at once."""
+
+    async def let_go(partitions: frozenset[Partition]) -> None:
+        return None
+
+    worker = rig.worker()
+    started.append(worker)
+    await worker.start(let_go)
+    return worker
+
+
+async def send(rig: Rig, drafts: Sequence[Draft]) -> None:
+    """Append `drafts`."""
+    sender = rig.sender()
+    await sender.start()
+    try:
+        await sender.send(drafts)
+    finally:
+        await sender.stop()
+
+
+async def append_events(rig: Rig, count: int) -> list[Draft]:
+    """Append `count` events, spread over the partitions in turn, and return them."""
+    drafts = [Draft(rig.topics.events, b"k%d" % i, b"v%d" % i, partition=i % PARTITIONS) for i in range(count)]
+    await send(rig, drafts)
+    return drafts
+
+
+async def take(worker: Transport, count: int, most: int = 1_000) -> list[Record]:
+    """Poll until `count` records have come."""
+    found: list[Record] = []
+    while len(found) < count:
+        found += await worker.poll(max_records=min(most, count - len(found)), timeout_s=0.5)
+    return found
+
+
+async def written(rig: Rig, topics: Sequence[str], count: int) -> list[Record]:
+    """Read the first `count` records of `topics`."""
+    tail = rig.tail(topics)
+    await tail.start()
+    found: list[Record] = []
+    try:
+        while len(found) < count:
+            found += await tail.read(max_records=1_000, timeout_s=0.5)
+    finally:
+        await tail.stop()
+    return found
+
+
+async def finish(worker: Transport, records: Sequence[Record], route: Route = Route.ALLOW) -> None:
+    """Publish each record's own bytes as its decision, and store that it is finished."""
+    nexts = {record.position.of: record.position.offset + 1 for record in records}
+    outgoing = [Outgoing(route, r.key, r.value, r.headers, r.position) for r in records]
+    await worker.publish(outgoing, nexts if worker.order is Order.BY_PARTITION else {})
+    await worker.commit(nexts)

@@ -61,16 +61,11 @@ async def tail(settings: KafkaSettings, topics: Sequence[str], count: int) -> li
     return found
 
 
-def decisions(records: Sequence[Record]) -> list[Outgoing]:
-    """Each record allowed, with its own bytes."""
-    return [Outgoing(Route.ALLOW, r.key, r.value, r.headers, r.position) for r in records]
-
-
 async def persist(transport: KafkaTransport, records: Sequence[Record]) -> None:
     """Publish and commit, each again until it stands."""
     while True:
         try:
-            await transport.publish(decisions(records), {})
+            await transport.publish([Outgoing(Route.ALLOW, r.key, r.value, r.headers, r.position) for r in records], {})
             break
         except PublishFailed:
             await asyncio.sleep(0.1)

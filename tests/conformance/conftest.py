@@ -1,0 +1,43 @@
+"""The queues that the conformance suites run over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.conformance.kafka_rig import kafka_rig
+from tests.conformance.rigs import Rig, memory_rig, sqlite_rig
+from worker.core.ports import Transport
+
+KINDS = ["memory", "sqlite", pytest.param("kafka", marks=pytest.mark.kafka)]
+
+
+@pytest.fixture(params=KINDS)
+async def rig(request: pytest.FixtureRequest) -> Rig:
+    """A fresh queue of each kind."""
+    return await make(request)
+
+
+@pytest.fixture(params=KINDS[1:])
+async def shared(request: pytest.FixtureRequest) -> Rig:
+    """A fresh queue of each kind that several workers may share: one in memory has one worker."""
+    return await make(request)
+
+
+async def make(request: pytest.FixtureRequest) -> Rig:
+    """The queue that a fixture's parameter names."""
+    if request.param == "memory":
+        return memory_rig()
+    if request.param == "sqlite":
+        return sqlite_rig(request.getfixturevalue("tmp_path"))
+    return await kafka_rig(request.getfixturevalue("kafka"))
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[list[Transport]]:
+    """Workers that a test started through `join`; stopped at its end."""
+    workers: list[Transport] = []
+    yield workers
+    for worker in workers:
+        await worker.stop()

@@ -152,9 +152,7 @@ def main() -> None:
     said = [clip.said for clip in load]
     errors = [100 * jiwer.wer(said, [normalised(text) for text in side.texts]) for side in (ours, theirs)]
     print(f"{len(load)} clips of {SHORTEST_S} to {LONGEST_S} s, {spoken:.0f} s in all")
-    print(
-        f"ours: Silero VAD, then Whisper tiny.en int8, beam 1, on the speech alone; {THREADS} threads, batches of {BATCH}"
-    )
+    print(f"ours: VAD, then Whisper tiny.en int8, beam 1, on speech alone; {THREADS} threads, batches of {BATCH}")
     print("rival: faster-whisper tiny.en int8, beam 1, no VAD, no conditioning on earlier text, file by file")
     values = {
         "speech_s_per_s": f"{spoken / ours.seconds:.1f}",

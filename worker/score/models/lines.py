@@ -31,7 +31,7 @@ _AROUND = 24  # pixels looked at around what called for the second look
 _SECOND_AREA = 768 * 768
 _SECOND_SCALE = 1.5  # print of eight pixels is found when it is enlarged
 _SAME = 0.5  # boxes that share this much of the smaller one are one line,
-_ALIKE = 3  # unless one is so many times as high as the other
+_ALIKE = 1.5  # unless one is so many times as high as the other: then both are read
 
 
 class LineFinder:
@@ -95,7 +95,7 @@ def _covered(boxes: Boxes, by: Boxes) -> npt.NDArray[np.bool_]:
     other_low, other_high = by.min(axis=1), by.max(axis=1)
     shared = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(axis=2)
     smaller = np.minimum((high - low).prod(axis=2), (other_high - other_low).prod(axis=1))
-    # a thing in a photograph that was taken for a letter must not hide the lines printed on it
+    # the first look takes a label for one fat line, or a thing for a letter: it must not hide what is printed on it
     alike = _heights(by) < _ALIKE * _heights(boxes)[:, np.newaxis]
     return np.asarray(((shared > _SAME * smaller) & alike).any(axis=1))
 

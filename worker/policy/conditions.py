@@ -20,9 +20,11 @@ Outcomes = tuple[Outcome, ...]
 CONTEXT_FIELDS = ("channel", "audience", "language", "region", "actor", "attributes")
 STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")
 _IDENTITIES = frozenset({"context.actor", "stream.id", "stream.seq", "stream.offset_ms", "stream.speaker"})
+_ROOTS = frozenset({"context", "parts", "stream"})
 _MAX_CACHED = 4096
 
 _STRING = re.compile(r"""[rRbB]{0,2}("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')""")
+_BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")  # CEL's macros
 _READ = re.compile(r"(?<![.\w])(context|stream)\b(?:\s*\.\s*([A-Za-z_]\w*))?(?:\s*\.\s*([A-Za-z_]\w*)\b(?!\s*\())?")
 
 
@@ -111,7 +113,7 @@ def _compile(source: str, index: int, resolved: Resolved) -> Condition:
     except ValueError as error:
         first = str(error).splitlines()[0].partition("ERROR: ")[2] or "it does not parse"
         raise resolved.reject(f"not a CEL condition: {first}", path) from None
-    if unknown := sorted(set(program.variables()) - {"context", "parts", "stream"}):
+    if unknown := sorted(set(program.variables()) - _ROOTS - set(_BOUND.findall(source))):
         raise resolved.reject(f"`{unknown[0]}` is not known: a condition reads context, parts and stream", path)
     reads = set()
     for match in _READ.finditer(_STRING.sub("''", source)):

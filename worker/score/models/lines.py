@@ -26,6 +26,7 @@ DETECTOR = Pinned(
 _STRIDE = 32  # the network takes whole multiples of it
 _FIRST_SIDE = 320
 _FIRST_SCALE = 0.42  # large pictures keep this much, so that the smallest print found does not grow with the picture
+_FIRST_LARGEST = 2.0
 _SMALL = 14  # a box lower than this in the shrunk picture may have neighbours that were not seen
 _AROUND = 24  # pixels looked at around what called for the second look
 _SECOND_AREA = 768 * 768
@@ -56,11 +57,11 @@ class LineFinder:
         """Boxes of a picture's lines in reading order, in its own pixels."""
         height, width = picture.shape[:2]
         longest = max(height, width)
-        scale = min(1.0, max(_FIRST_SIDE / longest, _FIRST_SCALE))
+        scale = min(_FIRST_LARGEST, max(_FIRST_SIDE / longest, _FIRST_SCALE))
         first = self._look(picture, scale)
         small = _heights(first) * scale < _SMALL
         unsure = np.concatenate((fine_print(picture), _around(first[small])))
-        if scale == 1.0 or len(unsure) == 0:
+        if len(unsure) == 0:
             return _ordered(first)
         left, top = np.maximum(unsure[:, :2].min(axis=0) - _AROUND, 0)
         right, bottom = unsure[:, 2:].max(axis=0) + _AROUND

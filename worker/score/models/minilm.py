@@ -1,0 +1,111 @@
+"""all-MiniLM-L6-v2: tokens, embeddings, and the scorer that compares them with a policy's concepts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from worker.core.errors import ModelFailed
+from worker.core.views import Floats, ModelRef, View, ViewKind
+from worker.score.concepts import NAME, Heads, TextConcepts
+from worker.score.models.minilm_encoders import Encoder, encoder_for
+from worker.score.weights import MINILM, MINILM_TOKENIZER, content_digest
+
+Ids = npt.NDArray[np.int32]
+
+DIMENSIONS = 384
+_CLS, _SEP = 101, 102
+_WINDOW = 254  # the length it was trained for, 256, less the two special tokens
+
+
+class MiniLM:
+    """
+    The sentence encoder and its tokenizer.
+
+    Args:
+        device: "cpu", "cuda", or "auto": CUDA when there is one.
+        threads: CPU threads for the encoder.
+
+    Raises:
+        WeightsRejected: the weights are missing or not the pinned ones.
+        ConfigError: "cuda" was asked for and there is none.
+    """
+
+    def __init__(self, device: str = "auto", threads: int = 2) -> None:
+        self._tokenizer = Tokenizer.from_file(str(MINILM_TOKENIZER.path()))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._encoder: Encoder = encoder_for(device, threads)
+        self.digest = content_digest(MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
+        self.version = importlib.metadata.version(MINILM.distribution)
+
+    @property
+    def window_tokens(self) -> int:
+        """How many tokens one view may have: 254."""
+        return _WINDOW
+
+    def encode(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
+        """For each text: int32 [n] ids without special tokens, int32 [n, 2] character offsets. Any thread."""
+        return [
+            (np.array(found.ids, np.int32), np.array(found.offsets, np.int32).reshape(-1, 2))
+            for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ]
+
+    def embed(self, contents: Sequence[Ids]) -> Floats:
+        """float32 [N, 384] of unit length, one a row of token ids (int32 [n], n <= 510, no special tokens)."""
+        rows = [np.concatenate(([_CLS], ids, [_SEP])).astype(np.int32) for ids in contents]
+        return self._encoder.embed(rows)
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """float32 [N, 384], of the first window of each text: for a policy's sentences, not for what is judged."""
+        return self.embed([ids[:_WINDOW] for ids, _ in self.encode(texts)])
+
+
+class MiniLMScorer:
+    """Scores text views against `Heads`."""
+
+    kind = ViewKind.TEXT
+
+    def __init__(self, model: MiniLM, concepts: TextConcepts) -> None:
+        self._model = model
+        self.ref = ModelRef(NAME, model.version, f"sha256:{concepts.digest}")
+
+    def score(self, views: Sequence[View], concepts: Sequence[Heads]) -> list[Floats]:
+        """
+        For each view (int32 [n] token ids), float32 [C] of probabilities; NaN where a category has no words.
+
+        Each distinct content is embedded once, whatever the number of policies that look at it.
+
+        Raises:
+            ModelFailed: the encoder raised.
+        """
+        distinct: dict[bytes, int] = {}
+        contents: list[Ids] = []
+        rows = []
+        for view in views:
+            key = view.content.tobytes()
+            if key not in distinct:
+                distinct[key] = len(contents)
+                contents.append(view.content)
+            rows.append(distinct[key])
+        try:
+            embeddings = self._model.embed(contents)
+        except RuntimeError as error:
+            raise ModelFailed(f"{NAME} could not embed {len(contents)} texts: {type(error).__name__}") from error
+        return _against_heads(embeddings[rows], concepts)
+
+
+def _against_heads(embeddings: Floats, concepts: Sequence[Heads]) -> list[Floats]:
+    """Row n of `embeddings` against `concepts[n]`: one matrix product a policy."""
+    rows_of: dict[int, list[int]] = {}
+    for row, heads in enumerate(concepts):
+        rows_of.setdefault(id(heads), []).append(row)
+    scores: list[Floats] = [embeddings[0]] * len(concepts)
+    for rows in rows_of.values():
+        for row, found in zip(rows, concepts[rows[0]].probabilities(embeddings[rows]), strict=True):
+            scores[row] = found
+    return scores

@@ -13,6 +13,7 @@ import soundfile
 
 from worker.core.errors import PartUnreadable
 from worker.core.events import AudioPart, Degradation
+from worker.decode.headers import wav_is_cut
 
 if TYPE_CHECKING:
     from torchaudio.transforms import Resample
@@ -86,7 +87,7 @@ def decode_audio(
         reason = f"the clip is longer than the limit `audio_s`, of which the first {max_seconds:g} s are read"
         return AudioPart(path, samples), Degradation("audio_too_long", "too_long", path, reason)
     if broken:
-        reason = f"the clip is damaged after {len(mono) / rate:.1f} s; what comes before is read"
+        reason = f"the clip is cut or damaged after {len(mono) / rate:.1f} s; what comes before is read"
         return AudioPart(path, samples), Degradation("audio_damaged", "failed", path, reason)
     return AudioPart(path, samples), None
 
@@ -140,7 +141,7 @@ def _from_file(data: bytes, max_seconds: float) -> tuple[Samples, int, bool, boo
     mono = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if broken and not len(mono):
         raise PartUnreadable("audio_damaged", "the clip is damaged from its first sample on")
-    return mono[:keep], rate, len(mono) > keep, broken
+    return mono[:keep], rate, len(mono) > keep, broken or wav_is_cut(data)
 
 
 def _check_header(file: soundfile.SoundFile) -> None:

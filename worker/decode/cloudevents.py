@@ -88,7 +88,7 @@ def header_text(name: str, value: bytes | None) -> str:
     try:
         return (value or b"").decode()
     except UnicodeDecodeError:
-        raise NotAnEvent("bad_header", f"header {ascii(name[:64])} is not UTF-8: send text in it") from None
+        raise NotAnEvent("bad_header", f"header {name[:64]!a} is not UTF-8: send text in it") from None
 
 
 def parse_json(value: bytes | memoryview) -> Any:

@@ -87,3 +87,20 @@ def seconds_bound(data: bytes, size: int) -> float:
         rate, samples = bits >> 44, bits & ((1 << 36) - 1)
         return samples / rate if rate and samples else float("inf")
     return size / 700  # Opus at 6 kbit/s; MP3 begins at 8 kbit/s
+
+
+def wav_is_cut(data: bytes) -> bool:
+    """
+    Whether a WAV file ends before the length that its data chunk claims.
+
+    A recorder that cannot seek back claims no length (0 or over 2 GB): such a file is as long as it is.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return False
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            return size < 0x7FFF0000 and at + 8 + size > len(data)
+        at += 8 + size + size % 2
+    return False

@@ -66,7 +66,7 @@ class AudioPartV1(_Model):
 class OtherPartV1(_Model):
     """A part of a type that this version does not know: the event is judged without it and marked degraded."""
 
-    type: Name
+    type: Annotated[str, Field(max_length=MAX_NAME, json_schema_extra={"not": {"enum": ["text", "image", "audio"]}})]
 
 
 def _part_tag(part: Any) -> str:

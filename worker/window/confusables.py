@@ -26,7 +26,7 @@ SCRIPTS: Final = _pairs(
 
 # Letters that only imitate Latin in running text: small capitals, IPA, squared and turned letters.
 STYLED: Final = _pairs(
-    "a:ᴀɑɐ b:ʙɓ c:ᴄɕ d:ᴅɖɗ e:ᴇɘǝɇ f:ꜰʄɟ g:ɢɡɠ h:ʜɦɥħ i:ɪɨı j:ᴊʝɉ k:ᴋʞƙ l:ʟɫɭƚ m:ᴍɱɯ n:ɴɲɳ o:ᴏɵ p:ᴘƥ q:ꞯʠ r:ʀɾɹʁ s:ꜱʂ "
+    "a:ᴀɑɐ b:ʙɓ c:ᴄɕ d:ᴅɖɗ e:ᴇɘǝɇəɛ f:ꜰʄɟ g:ɢɡɠ h:ʜɦɥ i:ɪɨ j:ᴊʝɉ k:ᴋʞƙ l:ʟɫɭƚ m:ᴍɱɯ n:ɴɲɳŋ o:ᴏɵɔ p:ᴘƥ q:ꞯʠ r:ʀɾɹʁ s:ꜱʂ "
     "t:ᴛʇƭ u:ᴜʉ v:ᴠʋʌ w:ᴡʍ x:ⅹ y:ʏʎɏ z:ᴢʐʑ "
     "A:🅐🅰 B:🅑🅱 C:🅒🅲 D:🅓🅳 E:🅔🅴 F:🅕🅵 G:🅖🅶 H:🅗🅷 I:🅘🅸 J:🅙🅹 K:🅚🅺 L:🅛🅻 M:🅜🅼 N:🅝🅽 O:🅞🅾 P:🅟🅿 Q:🅠🆀 R:🅡🆁 S:🅢🆂 "
     "T:🅣🆃 U:🅤🆄 V:🅥🆅 W:🅦🆆 X:🅧🆇 Y:🅨🆈 Z:🅩🆉"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 from typing import Final
+
+import re2
 
 Kept = tuple[str, Sequence[int] | None]  # new text, and for each character its place in the match (None: all of it)
 
@@ -21,42 +24,55 @@ SPACED_OUT: Final = re.compile(
     r"(?<![\w'’@$])[A-Za-z@$](?:([ \t_*·-])[A-Za-z0134@$!](?![\w'’])(?:\1[A-Za-z0134@$!](?![\w'’])){1,40}"
     r"|\.[A-Za-z0134@$!](?![\w'’])(?:\.[A-Za-z0134@$!](?![\w'’])){2,40})(?![.]?[\w@$])"
 )
-DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-Za-z])\1\1)[A-Za-z]{4,}(?![\w@]|\.\w)")
-_RUN: Final = re.compile(r"([A-Za-z])\1{2,}")
+DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-VYZa-vyz])\1\1)[A-Za-z]{4,}(?![\w@]|\.\w)")
+_RUN: Final = re.compile(r"([A-VYZa-vyz])\1{2,}")  # www and xxx mean what they say
 _ROMAN: Final = re.compile(r"[IVXLCDM]+|[ivxlcdm]+")
-_SUSPICIOUS: Final = re.compile(
-    r"[A-Za-z][0134579@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$|([A-Za-z])\1\1|[ \t_*·.-][A-Za-z0-9@$!][ \t_*·.-][A-Za-z0-9@$!]\b"
+# re2 reads any text once, whatever the pattern; it has no back-references, so runs of a letter are listed.
+_SUSPICIOUS: Final = re2.compile(
+    r"[A-Za-z][013457@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$"
+    r"|[A-Za-z@$](?:[ \t_*·.-][A-Za-z0134@$!]){2}|" + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )
+_PERSONALS: Final = re.compile(r"[mwftr]4[mwftra]", re.IGNORECASE)
+_LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)
 
 
 def suspicious(text: str) -> bool:
     """Whether any rule below might have something to do; cheap, and wrong only by saying yes too often."""
-    return _SUSPICIOUS.search(text) is not None
+    return _SUSPICIOUS.search(text.encode(errors="surrogatepass")) is not None
 
 
 def read_leet(match: re.Match[str]) -> Kept | None:
-    """h4te, k1ll, @ss, $hit, a$$, b!tch; but not 4th, covid19, mp3, h2o, A$ or a cashtag."""
+    """h4te, k1ll, @ss, $hit, a$$, b!tch; but not 4th, covid19, mp3, h2o, 400$, A$, m4w, a handle or a cashtag."""
     word = match[0]
     letters = [c for c in word if c.isalpha()]
     digits = [c for c in word if c.isdigit()]
-    if any(c not in _DIGITS for c in digits) or len(letters) < max(2, len(digits)) and not _mostly_signs(word):
-        return None
     signs = [c for c in word if c in _SIGNS]
-    if not signs and word.isupper() and len(word) < 4:
+    if any(c not in _DIGITS for c in digits) or (len(letters) < max(2, len(digits)) and not _mostly_signs(word)):
         return None
-    if digits and not signs and not re.search(r"[A-Za-z][0-9]+[A-Za-z]", word):
+    if _is_code(word, letters, digits, signs) or _is_punctuated(word):
         return None
-    if word[0] == "@" and len(signs) == 1 and not digits and len(word) > 4:
-        return None  # somebody's handle
-    if "$" in (word[0], word[-1]) and "".join(letters).isupper():
-        return None  # a cashtag or a currency
     body = word.rstrip("!|")
     if not any(c in _LEET_CHARACTERS for c in body):
         return None
     return body.translate(_LEET) + word[len(body) :], range(len(word))
 
 
-_LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)
+def _is_code(word: str, letters: list[str], digits: list[str], signs: list[str]) -> bool:
+    """Names, prices and abbreviations that hold a digit or a sign by right."""
+    if digits and not signs and not re.search(r"[A-Za-z][0-9]+[A-Za-z]", word):
+        return True  # 4th, covid19
+    if digits and not signs and (_PERSONALS.fullmatch(word) or (word.isupper() and len(word) < 4)):
+        return True
+    if re.search(r"[0-9][$€¢]|[$€¢][0-9]", word) or ("$" in (word[0], word[-1]) and "".join(letters).isupper()):
+        return True  # a price, a cashtag or a currency
+    return word[0] == "@" and len(signs) == 1 and not digits and len(word) > 4  # somebody's handle
+
+
+def _is_punctuated(word: str) -> bool:
+    """A missing space after `!` (cigar!Please) or alternatives (html|xhtml), rather than a letter in disguise."""
+    if re.search(r"[a-z]![A-Z]", word):
+        return True
+    return "|" in word and (len(word) > 8 or word.count("|") > 2)
 
 
 def _mostly_signs(word: str) -> bool:

@@ -35,11 +35,11 @@ _HIDE: Final = re.compile(f"[{_HIDDEN}]+")
 # What NFKC turns into plain letters and marks, but not spaces, signs such as ™, fractions or footnote numbers.
 _FOLDED: Final = (
     "\u02b0-\u02b8\u02e0-\u02e4\u1d2c-\u1d6a\u1d78\u1d9b-\u1dbf\u2071\u207f\u2090-\u209c\u2102-\u2115\u2119-\u211d\u2124"
-    "\u2126-\u2139\u2145-\u2149\u2160-\u2188\u2460-\u24ff\u2c7c\u2c7d\u3000\ufb00-\ufb06\uff01-\uff5e"
+    "\u2126-\u2139\u2145-\u2149\u2160-\u2188\u2460-\u24ff\u2c7c\u2c7d\u3000\ufb00-\ufb06\uff04\uff10-\uff19\uff20-\uff3a\uff41-\uff5a"
     "\U0001d400-\U0001d7ff\U0001f110-\U0001f149"
 )
 _FOLD: Final = re.compile(f"[{_FOLDED}]")
-_STACK: Final = re.compile(f"(?:(?<=[A-Za-z])|.)?[{_MARKS}]+", re.DOTALL)
+_STACK: Final = re.compile(f".?[{_MARKS}]+", re.DOTALL)
 _STYLE: Final = re.compile(f"[{''.join(STYLED)}]")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SCRIPT: Final = re.compile(f"[{''.join(SCRIPTS)}]")
@@ -74,10 +74,7 @@ def normalise(text: str) -> Normalised | None:
 
     Hidden characters alone give an empty text, not None. Normalising what it gives changes nothing more.
     """
-    plain = text.isascii()
-    if plain and not suspicious(text):
-        return None
-    if not plain and not _ODD.search(text) and not suspicious(text):
+    if not suspicious(text) and (text.isascii() or not _ODD.search(text)):
         return None
     found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
     for _ in range(_ROUNDS):
@@ -140,7 +137,8 @@ def _latinised(found: Normalised) -> Normalised:
     for m in foreign:
         word = m[0]
         mixed = any("a" <= c.lower() <= "z" for c in word)
-        if all(c in SCRIPTS or _is_latin(c) for c in word) and (mixed or disguised or latin > letters):
+        alone = len(word) == 1 and "\u0370" <= word <= "\u03ff"  # α and β stand alone in formulas
+        if all(c in SCRIPTS or _is_latin(c) for c in word) and (mixed or disguised or latin > letters) and not alone:
             pieces += [text[at : m.start()], word.translate(_SCRIPT_TABLE)]
             at = m.end()
     return Normalised("".join((*pieces, text[at:])), found.starts, found.ends)
@@ -151,7 +149,7 @@ def _is_latin(letters: str) -> bool:
 
 
 def _rewritten(found: Normalised, pattern: re.Pattern[str], rule: Callable[[re.Match[str]], Kept | None]) -> Normalised:
-    """Each match replaced by what `rule` gives: the new text and which characters of the match it keeps, None for all."""
+    """Each match replaced by what `rule` gives: new text, and the characters of the match it keeps, None for all."""
     texts: list[str] = []
     starts: list[Offsets] = []
     ends: list[Offsets] = []

@@ -1,0 +1,143 @@
+"""Normalising: disguises are undone, ordinary text is left alone, and every character knows where it came from."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from worker.window import normalise
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "text" / "openai_moderation_dev.jsonl.gz"
+
+
+def seen(text: str) -> str:
+    """The text as a reader sees it, itself when nothing changes."""
+    found = normalise(text)
+    return text if found is None else found.text
+
+
+@pytest.mark.parametrize(
+    ("disguised", "plain"),
+    [
+        ("ｋｉｌｌ ｙｏｕ", "kill you"),
+        ("𝓴𝓲𝓵𝓵", "kill"),
+        ("ⓚⓘⓛⓛ", "kill"),
+        ("🅺🅸🅻🅻", "KILL"),
+        ("ᴋɪʟʟ ʏᴏᴜ", "kill you"),
+        ("kɪll ɥɘr", "kill her"),
+        ("уоu аrе ѕtupid", "you are stupid"),
+        ("ѕсам", "scam"),
+        ("κill", "kill"),
+        ("ᎪᏢᎬ and you", "APE and you"),
+        ("k\u200bi\u200cl\u2060l", "kill"),
+        ("k\u00adill", "kill"),
+        ("\u202ekill\u202c", "kill"),
+        ("ki\U000e0061\U000e0062ll", "kill"),
+        ("k\ufe0fi\ufe0fl\U000e0100l", "kill"),
+        ("h̷͓̎a̵̞͋t̸e̶", "hate"),
+        ("k̲i̲l̲l̲", "kill"),
+        ("h4te", "hate"),
+        ("k1ll y0urself", "kill yourself"),
+        ("dumb @ss", "dumb ass"),
+        ("a$$", "ass"),
+        ("$hit", "shit"),
+        ("b!tch!", "bitch!"),
+        ("k i l l", "kill"),
+        ("k 1 l l", "kill"),
+        ("k-i-l-l", "kill"),
+        ("d.r.u.g.s", "drugs"),
+        ("к і ӏ ӏ", "kill"),
+        ("kiiiill", "kill"),
+        ("haaaate", "hate"),
+        ("stuuupid", "stupid"),
+    ],
+)
+def test_a_disguise_is_undone(disguised: str, plain: str) -> None:
+    """The published evasions that a table and a few rules can undo."""
+    assert seen(disguised) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hello there, how are you? Meet me at 10am on the 4th!",
+        "covid19, mp3, h2o, B2B, 4x4, 1080p, 2020, gpt4, K8s, i18n",
+        "it costs $50, 400$ or US$5; $AAPL and A$ rose 5%",
+        "write to foo@bar.com or @someone, see https://x.org/a1b2c3d4?q=e3e4",
+        "www.example.org XVIII AAA III",
+        "U.S.A., e.g. J. R. R. Tolkien, p.m., a/b",
+        "café naïve résumé Ærø Łódź Đặng Nguyễn",
+        "“quotes” … dash — ok ™ ½ x² №5",
+        "❤️ 👨‍👩‍👧 🏳️‍🌈 1️⃣ ☺️",
+        "Привет, как дела? Это обычный русский текст, он сор",
+        "Καλημέρα κόσμε",
+        "می‌خواهم क्‍ष",
+        "表示、テスト！お願いします。",
+        "the angle α and the ratio β",
+    ],
+)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    """Digits, names, prices, addresses, accents, emoji and other scripts are no disguise."""
+    assert normalise(text) is None
+
+
+def test_few_ordinary_texts_change() -> None:
+    """Measured on real prompts where they are at hand, else on what stands above."""
+    if not SHARED.exists():
+        return
+    with gzip.open(SHARED) as lines:
+        texts = [orjson.loads(line)["prompt"] for line in lines]
+    changed = sum(normalise(text) is not None for text in texts)
+    assert changed / len(texts) < 0.04
+
+
+def test_text_of_only_hidden_characters_becomes_empty_and_not_none() -> None:
+    """The caller sees that nothing is left; the event is not lost."""
+    found = normalise("\u200b\u200d\u2060\ufeff")
+    assert found is not None
+    assert found.text == ""
+    assert found.span(0, 0) == (0, 0)
+
+
+def test_places_point_into_the_text_as_written() -> None:
+    """Evidence is what a person must find in the original."""
+    text = "so I will k i l l you, ｓｃｕｍ"
+    found = normalise(text)
+    assert found is not None
+    at = found.text.index("kill")
+    start, end = found.span(at, at + 4)
+    assert text[start:end] == "k i l l"
+    at = found.text.index("scum")
+    start, end = found.span(at, at + 4)
+    assert text[start:end] == "ｓｃｕｍ"
+
+
+_TRICKY = st.text(
+    st.sampled_from("kilabesKI0134@$!|. -_\u200b\u200d\ufe0f\u0336\u0301аеіκα😀❤ｋﬁ①\U000e0061'xw1"), max_size=24
+)
+
+
+@given(st.text(max_size=60) | _TRICKY)
+@example("\ud800k1ll")
+@example("\u0301\u0301")
+def test_normalising_is_total_idempotent_and_keeps_places_inside_the_text(text: str) -> None:
+    """Any string at all, lone surrogates and stray marks among them."""
+    found = normalise(text)
+    if found is None:
+        return
+    assert found.text != text
+    assert normalise(found.text) is None
+    assert len(found.starts) == len(found.ends) == len(found.text)
+    for at in range(len(found.text)):
+        start, end = found.span(at, at + 1)
+        assert 0 <= start < end <= len(text)
+    if found.text:
+        start, end = found.span(0, len(found.text))
+        assert 0 <= start < end <= len(text)
+    assert list(found.starts) == sorted(found.starts)

@@ -27,10 +27,10 @@ class OuterLimits:
     record_bytes: int = 64 * 1024 * 1024
     text_chars: int = 1_000_000  # of all text parts of an event together
     image_pixels: int = 50_000_000  # of one picture, from its header
-    image_bytes: int = 20 * 1024 * 1024  # of one picture's file
+    image_bytes: int = 32 * 1024 * 1024  # of one picture's file
     image_side: int = 1_280  # longest side of what models see
     audio_s: float = 600.0  # of one clip
-    audio_bytes: int = 40 * 1024 * 1024  # of one clip's file
+    audio_bytes: int = 64 * 1024 * 1024  # of one clip's file
     parts: int = 64
 
 
@@ -119,10 +119,8 @@ def _marks(record: Record) -> tuple[str | None, Position | None]:
 def _memory(parts: list[dict[str, Any]], size: int, raw: bytes | None, outer: OuterLimits) -> tuple[int, bool]:
     """Bytes that the event will take with all its views, an upper bound; and whether decoding belongs in a thread."""
     total, heavy = size * _TEXT_BYTES, size > _HEAVY_CHARS
-    for part in parts:
+    for part in parts[: outer.parts]:  # the others are not decoded
         kind = part["type"]
-        if kind == "text":
-            continue
         if kind not in ("image", "audio"):
             continue
         head, length = _head(part, raw)

@@ -20,6 +20,7 @@ from worker.window.disguise import DRAWN_OUT, LEET_WORD, SPACED_OUT, Kept, join_
 Offsets = npt.NDArray[np.int32]
 
 _SCRIPT_TABLE: Final = str.maketrans(SCRIPTS)
+_STYLE_TABLE: Final = str.maketrans(STYLED)
 _MARKS: Final = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 # Never seen: zero-width, bidi controls, tags, variation selectors, soft hyphen, fillers, and controls but \t\n\r.
 _HIDDEN: Final = (
@@ -38,9 +39,9 @@ _FOLDED: Final = (
     "\u2126-\u2139\u2145-\u2149\u2160-\u2188\u2460-\u24ff\u2c7c\u2c7d\u3000\ufb00-\ufb06\uff04\uff10-\uff19\uff20-\uff3a\uff41-\uff5a"
     "\U0001d400-\U0001d7ff\U0001f110-\U0001f149"
 )
-_FOLD: Final = re.compile(f"[{_FOLDED}]")
+_FOLD: Final = re.compile(f"[{_FOLDED}]+")
 _STACK: Final = re.compile(f".?[{_MARKS}]+", re.DOTALL)
-_STYLE: Final = re.compile(f"[{''.join(STYLED)}]")
+_STYLE: Final = re.compile(f"[{''.join(STYLED)}]+")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SCRIPT: Final = re.compile(f"[{''.join(SCRIPTS)}]")
 _ODD: Final = re.compile(f"[{_HIDDEN}{_FOLDED}{_MARKS}{''.join(STYLED)}{''.join(SCRIPTS)}]")
@@ -94,7 +95,7 @@ def _characters(found: Normalised) -> Normalised:
     found = _rewritten(found, _HIDE, lambda m: _unhidden(m, needed))
     found = _rewritten(found, _FOLD, _folded)
     found = _rewritten(found, _STACK, _unstacked)
-    found = _rewritten(found, _STYLE, lambda m: (STYLED[m[0]], (0,)))
+    found = _rewritten(found, _STYLE, lambda m: (m[0].translate(_STYLE_TABLE), range(len(m[0]))))
     if _SCRIPT.search(found.text):
         found = _latinised(found)
     return found
@@ -106,8 +107,9 @@ def _unhidden(match: re.Match[str], needed: set[int]) -> Kept | None:
 
 
 def _folded(match: re.Match[str]) -> Kept | None:
-    folded = unicodedata.normalize("NFKC", match[0])
-    return None if folded == match[0] else (folded, None)
+    folded = [unicodedata.normalize("NFKC", c) for c in match[0]]
+    text = "".join(folded)
+    return None if text == match[0] else (text, [i for i, piece in enumerate(folded) for _ in piece])
 
 
 def _unstacked(match: re.Match[str]) -> Kept | None:

@@ -1,8 +1,7 @@
 """Events to views: texts as written and normalised, in overlapping windows; frames; clips cut where it is quiet."""
 
-from worker.window.cutter import ViewCutter
 from worker.window.media import audio_views, image_views
 from worker.window.normalise import Normalised, normalise
 from worker.window.text import joint_source, text_views
 
-__all__ = ["Normalised", "ViewCutter", "audio_views", "image_views", "joint_source", "normalise", "text_views"]
+__all__ = ["Normalised", "audio_views", "image_views", "joint_source", "normalise", "text_views"]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from worker.core.events import PartType
 from worker.core.views import Evidence, Segment, TextSource
-from worker.window import ViewCutter, joint_source, normalise, text_views
+from worker.window import joint_source, normalise, text_views
 from worker.window.text import windows
+from worker.window.views import Views
 
 
 class Words:
@@ -142,11 +143,15 @@ def test_spans_lie_inside_the_text_as_written(texts: list[str]) -> None:
         assert 0 <= start <= end <= len(texts[int(view.path.split("/")[1])])
 
 
-def test_without_a_text_model_no_text_has_a_view() -> None:
-    """A worker of word lists alone still normalises for them."""
-    cutter = ViewCutter(None)
-    assert cutter.texts([source("k1ll")]) == ([], [])
-    found = cutter.normalised("k1ll")
+def test_a_worker_of_word_lists_alone_still_normalises_for_them() -> None:
+    """The normalised text and the way back, without any model."""
+    found = Views(None).normalised("so k1ll")
     assert found is not None
-    assert found[0] == "kill"
-    assert found[1](0, 4) == (0, 4)
+    assert found[0] == "so kill"
+    assert found[1](3, 7) == (3, 7)
+
+
+def test_the_pipeline_s_face_gives_both_forms_of_a_text() -> None:
+    """As written and normalised, from the sources alone."""
+    views, degraded = Views(Words()).texts([source("k1ll")])
+    assert ([v.path for v in views], degraded) == (["parts/0", "parts/0/normalised"], [])

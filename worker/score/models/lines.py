@@ -14,6 +14,7 @@ from worker.score.models.fineprint import Rects, fine_print
 from worker.score.weights import Pinned
 
 Picture = npt.NDArray[np.uint8]  # [H, W, 3] BGR, as the networks learnt it
+Mask = npt.NDArray[np.bool_]
 Boxes = Floats  # [n, 4, 2] corners x, y: top left, top right, bottom right, bottom left
 
 DETECTOR = Pinned(
@@ -31,6 +32,7 @@ _SMALL = 14  # a box lower than this in the shrunk picture may have neighbours t
 _AROUND = 24  # pixels looked at around what called for the second look
 _SECOND_AREA = 768 * 768
 _SECOND_SCALE = 1.5  # print of eight pixels is found when it is enlarged
+_EDGE = 3  # pixels
 _SAME = 0.5  # boxes that share this much of the smaller one are one line,
 _ALIKE = 1.5  # unless one is so many times as high as the other: then both are read
 
@@ -67,8 +69,9 @@ class LineFinder:
         right, bottom = unsure[:, 2:].max(axis=0) + _AROUND
         region = picture[top:bottom, left:right]
         enlarged = min(_SECOND_SCALE, (_SECOND_AREA / (region.shape[0] * region.shape[1])) ** 0.5)
-        second = self._look(region, enlarged) + np.array((left, top), dtype=np.float32)
-        return _ordered(_merged(first, small, second))
+        second = self._look(region, enlarged)
+        cut = _at_edge(second, region.shape[1], region.shape[0])
+        return _ordered(_merged(first, small, second + np.array((left, top), dtype=np.float32), cut))
 
     def _look(self, picture: Picture, scale: float) -> Boxes:
         height, width = picture.shape[:2]
@@ -80,25 +83,34 @@ class LineFinder:
         return np.asarray(boxes, dtype=np.float32).reshape(-1, 4, 2)
 
 
-def _merged(first: Boxes, small: npt.NDArray[np.bool_], second: Boxes) -> Boxes:
-    """Large print from the first look, small print from the second where that saw it."""
+def _merged(first: Boxes, small: Mask, second: Boxes, cut: Mask) -> Boxes:
+    """Large print from the first look, small print from the second where that saw it, no pieces of large print."""
     large = first[~small]
-    second = second[~_covered(second, large)]
-    missed = first[small][~_covered(first[small], second)]
+    second = second[~(_covered(second, large, _ALIKE) | cut & _covered(second, large, np.inf))]
+    missed = first[small][~_covered(first[small], second, _ALIKE)]
     return np.concatenate((large, missed, second))
 
 
-def _covered(boxes: Boxes, by: Boxes) -> npt.NDArray[np.bool_]:
-    """bool [n]: which of `boxes` share half of the smaller area with one in `by`."""
+def _at_edge(boxes: Boxes, width: int, height: int) -> Mask:
+    """bool [n]: which boxes touch the edge of what was looked at, and so may be pieces of something."""
+    far = boxes.max(axis=1) >= np.array((width - _EDGE, height - _EDGE))
+    return np.asarray(((boxes.min(axis=1) <= _EDGE) | far).any(axis=1))
+
+
+def _covered(boxes: Boxes, by: Boxes, alike: float) -> Mask:
+    """
+    bool [n]: which of `boxes` share half of the smaller area with one in `by` less than `alike` times as high.
+
+    The first look takes a label for one fat line, or a thing for a letter: that must not hide what is printed on it.
+    """
     if len(boxes) == 0 or len(by) == 0:
         return np.zeros(len(boxes), dtype=np.bool_)
     low, high = boxes.min(axis=1)[:, np.newaxis], boxes.max(axis=1)[:, np.newaxis]
     other_low, other_high = by.min(axis=1), by.max(axis=1)
     shared = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(axis=2)
     smaller = np.minimum((high - low).prod(axis=2), (other_high - other_low).prod(axis=1))
-    # the first look takes a label for one fat line, or a thing for a letter: it must not hide what is printed on it
-    alike = _heights(by) < _ALIKE * _heights(boxes)[:, np.newaxis]
-    return np.asarray(((shared > _SAME * smaller) & alike).any(axis=1))
+    comparable = _heights(by) < alike * _heights(boxes)[:, np.newaxis]
+    return np.asarray(((shared > _SAME * smaller) & comparable).any(axis=1))
 
 
 def _heights(boxes: Boxes) -> Floats:

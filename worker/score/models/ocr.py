@@ -35,6 +35,7 @@ _WIDEST = 3200  # 66 times as wide as high: about 150 letters
 _BATCH = 8
 _LEAST_SCORE = 0.5  # rapidocr's own
 _LEAST_SCORE_ALONE = 0.9  # for a single character: photographs are full of shapes like 0 and *
+_CLEAR = 0.9
 _DOUBTFUL = 0.75  # below this a line may be upside down
 
 
@@ -123,11 +124,11 @@ class RapidOcrReader:
             self._read(lines)
         except Exception as error:
             raise ModelFailed(f"{NAME} failed on a batch of {len(views)} pictures: {type(error).__name__}") from error
-        kept: list[list[Line]] = [[] for _ in views]
+        read: list[list[Line]] = [[] for _ in views]
         for line in lines:
             if _believable(line):
-                kept[line.view].append(line)
-        return [_source(view, found) for view, found in zip(views, kept, strict=True)]
+                read[line.view].append(line)
+        return [_source(view, _without_shadows(found)) for view, found in zip(views, read, strict=True)]
 
     def _lines(self, place: int, view: View) -> list[Line]:
         picture = cv2.cvtColor(view.content, cv2.COLOR_RGB2BGR)
@@ -173,6 +174,22 @@ def _prepared(crop: Picture, width: int) -> Floats:
 def _believable(line: Line) -> bool:
     text = line.text.strip()
     return bool(text) and line.score >= (_LEAST_SCORE if len(text) > 1 else _LEAST_SCORE_ALONE)
+
+
+def _without_shadows(lines: Sequence[Line]) -> list[Line]:
+    """Leaves out what is a poor reading of a place that another line reads well: two looks may box it differently."""
+    return [line for line in lines if line.score >= _CLEAR or not any(_outshines(other, line) for other in lines)]
+
+
+def _outshines(other: Line, line: Line) -> bool:
+    left, top = max(other.box[0], line.box[0]), max(other.box[1], line.box[1])
+    right, bottom = min(other.box[2], line.box[2]), min(other.box[3], line.box[3])
+    shared = max(right - left, 0) * max(bottom - top, 0)
+    return other.score >= _CLEAR and 2 * shared > min(_area(other.box), _area(line.box))
+
+
+def _area(box: tuple[int, int, int, int]) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _source(view: View, lines: Sequence[Line]) -> TextSource:

@@ -74,12 +74,15 @@ class Conditions:
         return (findings.part_types, *((value.__class__, value) for value in read))
 
     def _evaluate(self, findings: Findings) -> Outcomes:
-        context: dict[str, Any] = dict.fromkeys(CONTEXT_FIELDS)
-        context["attributes"] = {}
-        context.update((name, value) for name, value in findings.context.items() if value is not None)
-        stream: dict[str, Any] = dict.fromkeys(STREAM_FIELDS) | dict(findings.stream or {})
-        given = {"context": context, "parts": sorted(findings.part_types), "stream": stream}
+        given = _given(findings.context, findings.part_types, findings.stream or {})
         return tuple(_run(condition.program, given) for condition in self._conditions)
+
+
+def _given(context: Mapping[str, Any], parts: frozenset[str], stream: Mapping[str, Any]) -> dict[str, Any]:
+    """What a condition sees: known fields are null when absent."""
+    known: dict[str, Any] = dict.fromkeys(CONTEXT_FIELDS) | {"attributes": {}}
+    known.update((name, value) for name, value in context.items() if value is not None)
+    return {"context": known, "parts": sorted(parts), "stream": dict.fromkeys(STREAM_FIELDS) | dict(stream)}
 
 
 def _run(program: cel.Program, given: dict[str, Any]) -> Outcome:

@@ -17,7 +17,6 @@ from worker.score.weights import MINILM, MINILM_TOKENIZER, content_digest
 
 Ids = npt.NDArray[np.int32]
 
-DIMENSIONS = 384
 _CLS, _SEP = 101, 102
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
@@ -29,17 +28,18 @@ class MiniLM:
     Args:
         device: "cpu", "cuda", or "auto": CUDA when there is one.
         threads: CPU threads for the encoder.
+        encoder: another way to run it, in place of what `device` would choose.
 
     Raises:
         WeightsRejected: the weights are missing or not the pinned ones.
         ConfigError: "cuda" was asked for and there is none.
     """
 
-    def __init__(self, device: str = "auto", threads: int = 2) -> None:
+    def __init__(self, device: str = "auto", threads: int = 2, encoder: Encoder | None = None) -> None:
         self._tokenizer = Tokenizer.from_file(str(MINILM_TOKENIZER.path()))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._encoder: Encoder = encoder_for(device, threads)
+        self._encoder = encoder or encoder_for(device, threads)
         self.digest = content_digest(MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
         self.version = importlib.metadata.version(MINILM.distribution)
 

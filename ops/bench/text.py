@@ -1,0 +1,213 @@
+"""
+Texts judged a second: windows, lanes and heads as the worker runs them, against a plain fp32 loop.
+
+The rival is the loop a careful user writes first: tokenise, fp32 model in torch, mean pool, in batches of 32 as they
+come, cut at 256 tokens, 2 threads. It is spared the heads; the worker also normalises, reads texts past 256 tokens to
+their end and looks at normalised copies. Turns are interleaved, because the machine is seldom quiet; `ratio_cpu`
+compares processor seconds, which other people's load moves less. Fidelity is measured with the worker itself on torch
+in fp32, one view at a time: it shows what engine and batching change and nothing else. Left out: the queue, the
+envelope, the decision record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from worker.core.clock import SystemClock
+from worker.core.decisions import Findings
+from worker.core.errors import ModelFailed
+from worker.core.events import PartType
+from worker.core.views import Floats, TextSource, empty_scores
+from worker.policy.compile import CompiledPolicy, compile_policy
+from worker.policy.folder import read_folder
+from worker.policy.resolve import resolve
+from worker.score.batcher import BatchLimits
+from worker.score.concepts import NAME, TextConcepts
+from worker.score.device import Device
+from worker.score.lane import Answer, Ask, Lane
+from worker.score.models.minilm import MiniLM, MiniLMScorer
+from worker.score.weights import MINILM
+from worker.window.views import Views
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = ROOT.parent / "shared" / "data" / "text" / "openai_moderation_dev.jsonl.gz"
+STRIDE = 3  # every third text, so that the rival ends within a minute
+ROUND = 96  # texts a turn
+THREADS = 2
+RIVAL_BATCH = 32
+RIVAL_TOKENS = 256
+TEXT = (PartType.TEXT,)
+
+Judge = Callable[[Sequence[str]], Floats]  # texts to float32 [N, C]
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds on the wall's clock and on the processor's."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+class Fp32Encoder:
+    """MiniLM as published, in torch: what our engine is measured against."""
+
+    precision = "float32"
+
+    def __init__(self) -> None:
+        self._model: Any = AutoModel.from_pretrained(MINILM.path().parent, local_files_only=True).eval()
+
+    def embed(self, rows: Sequence[npt.NDArray[np.int32]]) -> Floats:
+        """float32 [N, 384] of unit length, one by one: no padding, nothing to get wrong."""
+        with torch.inference_mode():
+            found = [
+                self._model(input_ids=torch.from_numpy(row).long()[None]).last_hidden_state[0].mean(0) for row in rows
+            ]
+            normal: Floats = torch.nn.functional.normalize(torch.stack(found), dim=1).numpy()
+        return normal
+
+
+class Worker:
+    """The worker from text to scores, on one policy."""
+
+    def __init__(self, model: MiniLM, policy: CompiledPolicy) -> None:
+        self._views = Views(model)
+        self._policy = policy
+        self._scorer = MiniLMScorer(model, TextConcepts(model))
+
+    def judge(self, texts: Sequence[str]) -> Floats:
+        """float32 [N, C]: of each text, the maximum over its views."""
+        return asyncio.run(self._judge(texts))
+
+    async def _judge(self, texts: Sequence[str]) -> Floats:
+        scores = np.full((len(texts), len(self._policy.categories)), np.nan, np.float32)
+        concepts = self._policy.concepts(NAME)
+        left = 0
+        done = asyncio.Event()
+
+        def on_done(answers: list[Answer]) -> None:
+            nonlocal left
+            for ticket, _, result in answers:
+                assert not isinstance(result, ModelFailed | TextSource), "the model failed: the figure would be void"
+                scores[ticket] = np.fmax(scores[ticket], result)
+            left -= len(answers)
+            if left == 0:
+                done.set()
+
+        clock = SystemClock()
+        device = Device([Lane(NAME, self._scorer, BatchLimits(items=64, cost=8192), clock)], clock, on_done)
+        device.start()
+        asks = [
+            Ask(view, concepts, number)
+            for number, text in enumerate(texts)
+            for view in self._views.texts([TextSource("parts/0", text, TEXT)])[0]
+        ]
+        left = len(asks)
+        device.submit(NAME, asks)
+        await done.wait()
+        await device.close(1)
+        return scores
+
+
+class Loop:
+    """The rival."""
+
+    def __init__(self) -> None:
+        folder = MINILM.path().parent
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+
+    def judge(self, texts: Sequence[str]) -> Floats:
+        """float32 [N, 384]: embeddings, in the order of arrival."""
+        found = []
+        with torch.inference_mode():
+            for first in range(0, len(texts), RIVAL_BATCH):
+                batch = list(texts[first : first + RIVAL_BATCH])
+                tokens = self._tokenizer(
+                    batch, padding=True, truncation=True, max_length=RIVAL_TOKENS, return_tensors="pt"
+                )
+                hidden = self._model(**tokens).last_hidden_state
+                mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+                found.append((hidden * mask).sum(1) / mask.sum(1))
+        pooled: Floats = torch.cat(found).numpy()
+        return pooled
+
+
+def default_policy(model: MiniLM) -> CompiledPolicy:
+    """The 13 categories as shipped."""
+    folder = ROOT / "policies"
+    sources = read_folder(folder, {}).sources
+    return compile_policy(resolve(sources["default"], sources), folder, TextConcepts(model))
+
+
+def actions(policy: CompiledPolicy, scores: Floats) -> list[str]:
+    """What the policy says of each row of scores."""
+    findings = []
+    for row in scores:
+        by_type = empty_scores(len(policy.categories))
+        by_type[PartType.TEXT] = row
+        findings.append(Findings({}, frozenset({"text"}), scores=by_type))
+    return [verdict.action.label for verdict in policy.decide(findings)]
+
+
+def race(texts: Sequence[str], ours: Judge, rival: Judge) -> tuple[Times, Times, Floats]:
+    """Seconds of each over the same texts in turns, and our scores."""
+    seconds = {ours: Times(), rival: Times()}
+    scores: list[Floats] = []
+    for turn, first in enumerate(range(0, len(texts), ROUND)):
+        batch = texts[first : first + ROUND]
+        for runner in (ours, rival) if turn % 2 else (rival, ours):
+            begun, cpu_begun = time.perf_counter(), time.process_time()
+            found = runner(batch)
+            seconds[runner].wall += time.perf_counter() - begun
+            seconds[runner].cpu += time.process_time() - cpu_begun
+            if runner is ours:
+                scores.append(found)
+    return seconds[ours], seconds[rival], np.concatenate(scores)
+
+
+def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    torch.set_num_threads(THREADS)
+    with gzip.open(TEXTS, "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["prompt"] for line in lines][::STRIDE]
+    model = MiniLM("cpu", THREADS)
+    policy = default_policy(model)
+    worker, rival = Worker(model, policy), Loop()
+    worker.judge(texts[:8])
+    rival.judge(texts[:8])
+    ours, theirs, scores = race(texts, worker.judge, rival.judge)
+    exact = Worker(MiniLM(encoder=Fp32Encoder()), policy).judge(texts)
+    moved = np.abs(scores - exact)
+    changed = sum(a != b for a, b in zip(actions(policy, scores), actions(policy, exact), strict=True))
+    print(f"{len(texts)} texts, {len(policy.categories)} categories, {THREADS} threads, turns of {ROUND} texts")
+    print(f"rival: transformers fp32, batches of {RIVAL_BATCH} in order of arrival, cut at {RIVAL_TOKENS} tokens")
+    values = {
+        "texts_per_s": f"{len(texts) / ours.wall:.1f}",
+        "rival_texts_per_s": f"{len(texts) / theirs.wall:.1f}",
+        "ratio": f"{theirs.wall / ours.wall:.2f}",
+        "ratio_cpu": f"{theirs.cpu / ours.cpu:.2f}",
+        "score_difference_p99": f"{np.quantile(moved, 0.99):.4f}",
+        "score_difference_max": f"{moved.max():.4f}",
+        "verdicts_changed": changed,
+        "verdicts_changed_percent": f"{100 * changed / len(texts):.2f}",
+    }
+    print(" ".join(f"{name}={value}" for name, value in values.items()))
+
+
+if __name__ == "__main__":
+    main()

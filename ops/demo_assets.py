@@ -67,7 +67,7 @@ IMAGE: Event = {"type": "image", "mime": "image/png"}
 PHOTO: Event = {"type": "image", "mime": "image/jpeg"}
 OPUS: Event = {"type": "audio", "mime": "audio/ogg"}
 FLAC: Event = {"type": "audio", "mime": "audio/flac"}
-REPORT = "Two soldiers and a child were killed when shells hit the market on Tuesday, the mayor said."
+REPORT = "Our reporter saw dozens of dead and wounded with burns and missing legs after the air strike on the hospital."
 # "I will kill you tonight", with figures for letters and zero-width spaces between them.
 EVASION = "1 w1ll k​1​l​l y0u t0n1ght"
 
@@ -88,13 +88,13 @@ DEMO: list[tuple[str, str, str, list[Event], str | None, Event]] = [
     ("picture of a threat", "demo", "bo", [IMAGE], "threat.png", {}),
     ("picture of a notice", "demo", "ana", [IMAGE], "notice.png", {}),
     ("photo", "demo", "cy", [PHOTO], "coffee.jpg", {}),
-    ("caption", "demo", "dee", [text("When I see you at school tomorrow I am going to")], None, {}),
+    ("caption", "demo", "dee", [text("You will find out tomorrow what you get:")], None, {}),
     ("picture", "demo", "eli", [IMAGE], "joined.png", {}),
     (
         "caption and picture",
         "demo",
         "fay",
-        [text("When I see you at school tomorrow I am going to"), IMAGE],
+        [text("You will find out tomorrow what you get:"), IMAGE],
         "joined.png",
         {},
     ),
@@ -137,9 +137,9 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     poster(["I WILL FIND YOU", "AND I WILL KILL YOU"], "threat.png", paper="#f4efe2", ink="#5a1010")
     poster(["CHESS CLUB", "Thursday 4 pm", "Room 12, all welcome"], "notice.png", paper="#eaf3ee", ink="#153a2a")
-    poster(["HURT YOU BADLY"], "joined.png", paper="#ffffff", ink="#202020")
+    poster(["BEATEN UP"], "joined.png", paper="#ffffff", ink="#202020")
     photo(data / "image/photos/coffee.png", "coffee.jpg")
-    clip(data / "audio/speech/jfk.flac", "speech.ogg", 8.0)
+    clip(data / "audio/speech/librivox_0870.wav", "speech.ogg", 8.0)
     speech("I know where you live. Tomorrow I will come to your house and kill you.", "threat.flac")
     manifest()
 

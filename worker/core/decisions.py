@@ -22,7 +22,7 @@ class Action(IntEnum):
     @property
     def label(self) -> str:
         """The name used in policies, decisions, headers and topics."""
-        return self.name.lower()
+        return _LABELS[self]
 
     @property
     def route(self) -> Route:
@@ -34,6 +34,7 @@ class Action(IntEnum):
 
 
 _ROUTES = (Route.ALLOW, Route.FLAG, Route.BLOCK)
+_LABELS = ("allow", "flag", "block")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ class AudioPart:
 
 
 Part = TextPart | ImagePart | AudioPart
+_ALONE: dict[type[Part], frozenset[str]] = {
+    TextPart: frozenset({"text"}),
+    ImagePart: frozenset({"image"}),
+    AudioPart: frozenset({"audio"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +112,6 @@ class Event:
 
     def part_types(self) -> frozenset[str]:
         """Names of the types of part present, for `when` conditions."""
-        kinds = {TextPart: "text", ImagePart: "image", AudioPart: "audio"}
-        return frozenset(kinds[type(p)] for p in self.parts)
+        if len(self.parts) == 1:
+            return _ALONE[type(self.parts[0])]
+        return frozenset().union(*(_ALONE[type(part)] for part in self.parts))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,23 +14,18 @@ from worker.core.decisions import Action, Findings, Override, Reason, Verdict
 from worker.core.events import PART_TYPES, AudioPart, Event, ImagePart, TextPart
 from worker.core.ports import Policy
 from worker.core.records import Headers, Outgoing, Position
+from worker.deliver.plain import PlainDecisions, conditions_read, decision_id, is_plain
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
+_ACTIONS = tuple(action.label.encode() for action in Action)
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A decision ready to leave."""
 
     outgoing: Outgoing
     action: Action
     degraded: tuple[str, ...]  # codes, for metrics
-
-
-def decision_id(tenant: str, event_id: str, first: Position) -> str:
-    """The same for every repeat of an event read at the same first position, whatever was reloaded in between."""
-    name = f"{tenant}\0{event_id}\0{first.topic}\0{first.partition}\0{first.offset}"
-    return "d-" + hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 class DecisionWriter:
@@ -45,7 +39,7 @@ class DecisionWriter:
     def __init__(self, clock: Clock, *, content_key: bytes | None = None) -> None:
         self._clock = clock
         self._content_key = content_key
-        self._policy_fields: dict[str, tuple[dict[str, str], tuple[str, bytes]]] = {}
+        self._plain = PlainDecisions()
         self._tenant_keys: dict[str, bytes] = {}
 
     def write(
@@ -70,9 +64,12 @@ class DecisionWriter:
         wall_ms: int,
         score_ms: float,
     ) -> Decided:
+        score_ms = round(score_ms, 1)
+        total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else score_ms
+        if is_plain(verdict, findings):
+            value = self._plain.write(event, policy, findings, stamp, score_ms, total_ms, self._content_hmac(event))
+            return Decided(_outgoing(event, policy, verdict.action, value), verdict.action, ())
         action, overrides = _after(verdict, findings, policy)
-        policy_field, digest_header = self._policy(policy)
-        total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else round(score_ms, 1)
         body: dict[str, Any] = {
             "id": decision_id(event.tenant, event.id, event.first_position or event.position),
             "event_id": event.id,
@@ -84,9 +81,9 @@ class DecisionWriter:
             "shadow": [reason_json(r) for r in verdict.shadow],
             "scores": {},
             "hits": [_hit_json(h) for h in findings.hits],
-            "context": _conditions_read(event.context, policy.context_fields),
+            "context": conditions_read(event.context, policy.context_fields),
             "overrides": overrides,
-            "policy": policy_field,
+            "policy": {"id": policy.id, "version": policy.version, "digest": policy.digest},
             "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in findings.models],
             "degraded": [
                 {"code": d.code, "rule": d.rule, "where": d.where, "reason": d.reason} for d in findings.degraded
@@ -96,7 +93,7 @@ class DecisionWriter:
             "source": _position_json(event.position),
             "latency_ms": {
                 "queue": max(round(total_ms - score_ms, 1), 0.0),
-                "score": round(score_ms, 1),
+                "score": score_ms,
                 "total": total_ms,
             },
             "candidate": None,
@@ -106,26 +103,8 @@ class DecisionWriter:
             _add_scores(body, policy.categories, findings)
         if verdict.notes:
             body["notes"] = verdict.notes
-        headers: Headers = (
-            ("action", action.label.encode()),
-            ("tenant", event.tenant.encode()),
-            ("event-id", event.id.encode()),
-            digest_header,
-        )
-        if event.traceparent is not None:
-            headers += (("traceparent", event.traceparent.encode()),)
         value = orjson.dumps(body, option=_ORJSON)
-        outgoing = Outgoing(action.route, event.key, value, headers, event.position)
-        return Decided(outgoing, action, tuple(d.code for d in findings.degraded))
-
-    def _policy(self, policy: Policy) -> tuple[dict[str, str], tuple[str, bytes]]:
-        known = self._policy_fields.get(policy.digest)
-        if known is None:
-            if len(self._policy_fields) > 10_000:  # reloads must not grow it without end
-                self._policy_fields.clear()
-            field = {"id": policy.id, "version": policy.version, "digest": policy.digest}
-            known = self._policy_fields[policy.digest] = (field, ("policy-digest", policy.digest.encode()))
-        return known
+        return Decided(_outgoing(event, policy, action, value), action, tuple(d.code for d in findings.degraded))
 
     def _content_hmac(self, event: Event) -> str | None:
         """Keyed by tenant, since a bare hash of a short message can be guessed (BLAKE2b keyed mode, RFC 7693)."""
@@ -149,17 +128,17 @@ class DecisionWriter:
         return "b2:" + mac.hexdigest()
 
 
-def _conditions_read(context: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """The named fields, null when absent; `attributes.level` stands as {"attributes": {"level": …}}."""
-    read: dict[str, Any] = {}
-    for field in fields:
-        name, _, own = field.partition(".")
-        value = context.get(name)
-        if own:
-            read.setdefault(name, {})[own] = value.get(own) if isinstance(value, Mapping) else None
-        else:
-            read[name] = value
-    return read
+def _outgoing(event: Event, policy: Policy, action: Action, value: bytes) -> Outgoing:
+    """The record, with headers to route by without parsing."""
+    headers: Headers = (
+        ("action", _ACTIONS[action]),
+        ("tenant", event.tenant.encode()),
+        ("event-id", event.id.encode()),
+        ("policy-digest", policy.digest.encode()),
+    )
+    if event.traceparent is not None:
+        headers += (("traceparent", event.traceparent.encode()),)
+    return Outgoing(action.route, event.key, value, headers, event.position)
 
 
 def _after(verdict: Verdict, findings: Findings, policy: Policy) -> tuple[Action, list[dict[str, str]]]:

@@ -31,19 +31,21 @@ class OffsetLedger:
 
     def opened(self, positions: Iterable[Position]) -> None:
         """Note positions as read and not yet finished."""
-        logs = self._logs
+        log, last = None, None
         for topic, number, offset in positions:
-            log = logs.get((topic, number))  # type: ignore[call-overload]  # a Partition equals its tuple
-            if log is None:
-                log = logs[Partition(topic, number)] = _Log()
+            if log is None or (topic, number) != last:  # records come partition by partition
+                last = Partition(topic, number)
+                log = self._logs.setdefault(last, _Log())
             log.open[offset] = None
-            log.next = max(log.next, offset + 1)
+            log.next = offset + 1
 
     def finished(self, positions: Iterable[Position]) -> None:
         """Note positions as ended by an acknowledged record. Positions no longer held are ignored."""
-        logs = self._logs
+        log, last = None, None
         for topic, number, offset in positions:
-            log = logs.get((topic, number))  # type: ignore[call-overload]
+            if (topic, number) != last:
+                last = Partition(topic, number)
+                log = self._logs.get(last)
             if log is not None:
                 log.open.pop(offset, None)
 

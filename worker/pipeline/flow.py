@@ -83,12 +83,22 @@ class Flow:
 
     def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:
         """A new slot; its credits are taken already."""
-        return Slot(position, received, decoded_bytes, self._epochs[position.of])
+        return Slot(position, received, decoded_bytes, self._epoch(position))
 
     def enter(self, slot: Slot, key: Hashable) -> None:
         """Give the slot its place in the order of its key, or of its partition."""
         slot.key = slot.position[:2] if self.order is Order.BY_PARTITION else key
         self.gate.enter(slot.key, slot)
+
+    def pass_through(self, slot: Slot, key: Hashable) -> None:
+        """`enter` and `complete` in one, for a slot that is judged already."""
+        slot.key = slot.position[:2] if self.order is Order.BY_PARTITION else key
+        if self.gate.is_free(slot.key):
+            self.ready.append(slot)
+            self.wake.set()
+        else:
+            self.gate.enter(slot.key, slot)
+            self.complete(slot)
 
     def complete(self, slot: Slot) -> None:
         """The slot is judged: it leaves when everything before it in its order has."""
@@ -99,7 +109,10 @@ class Flow:
 
     def is_stale(self, slot: Slot) -> bool:
         """True when the slot's partition went to another worker meanwhile, who will read it again."""
-        return slot.epoch != self._epochs[slot.position.of]
+        return slot.epoch != self._epoch(slot.position)
+
+    def _epoch(self, position: Position) -> int:
+        return self._epochs.get(position.of, 0) if self._epochs else 0
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Let partitions go: what of them is still under way will not be published."""

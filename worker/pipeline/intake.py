@@ -86,6 +86,7 @@ class Intake:
             if not envelope.heavy and not self._judging.needs_models(policy):
                 self._take_light(slot, envelope, policy)
                 continue
+            flow.enter(slot, envelope.order_key)
             chunk.append(admitted[0])
             if len(chunk) >= flow.settings.prepare_events:
                 self._prepare(chunk)
@@ -108,9 +109,7 @@ class Intake:
             return self._bury(record, error, received)
         if not flow.credits.take(envelope.decoded_bytes):
             return None
-        slot = flow.slot(record.position, received, envelope.decoded_bytes)
-        flow.enter(slot, envelope.order_key)
-        return [(slot, envelope, policy)]
+        return [(flow.slot(record.position, received, envelope.decoded_bytes), envelope, policy)]
 
     def _pass_over(self, record: Record, received: float) -> list[Admitted] | None:
         """A tombstone: counted and committed in its turn, nothing published."""
@@ -118,8 +117,7 @@ class Intake:
             return None
         slot = self._flow.slot(record.position, received, 0)
         self._flow.metrics.tombstones.inc()
-        self._flow.enter(slot, record.position)
-        self._flow.complete(slot)
+        self._flow.pass_through(slot, record.position)
         return []
 
     def _bury(self, record: Record, error: NotAnEvent, received: float) -> list[Admitted] | None:
@@ -129,15 +127,16 @@ class Intake:
         slot = self._flow.slot(record.position, received, size)
         slot.outgoing = dead_letter(record, error, max_bytes=self._flow.settings.dead_letter_bytes)
         slot.code = error.code
-        self._flow.enter(slot, record.position)
-        self._flow.complete(slot)
+        self._flow.pass_through(slot, record.position)
         return []
 
     def _take_light(self, slot: Slot, envelope: Envelope, policy: Policy) -> None:
         """A short text under a policy of lists alone: judged here, since a thread would cost more than it saves."""
         event = self._decoder.event(envelope, policy.limits, received=slot.received)
         slot.assessment = Assessment(event, policy)
-        self._judging.begin([self._judging.prepare(slot)])
+        prepared = self._judging.prepare(slot)
+        assert not prepared.jobs, "a light event that needs a model. This is a bug."
+        self._flow.pass_through(slot, envelope.order_key)
 
     def _prepare(self, chunk: list[Admitted]) -> None:
         """Decode and cut into views off the loop; views go to their lanes as soon as their chunk is ready."""

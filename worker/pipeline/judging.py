@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from worker.core.decisions import Hit
 from worker.core.errors import ModelFailed
@@ -19,8 +18,7 @@ Job = tuple[str, Ask]  # a lane's name and what it is asked
 _TEXT = (PartType.TEXT,)
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Whose view a lane holds."""
 
     slot: Slot
@@ -29,8 +27,7 @@ class Ticket:
     reads: bool  # True for an extractor
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An event's first views, made off the loop and ready for their lanes."""
 
     slot: Slot

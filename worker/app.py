@@ -79,6 +79,7 @@ class Worker:
         await self.policies.load()
         self._device.start()
         watching = asyncio.create_task(self.policies.watch(self.flow.stopping), name="policies")
+        watching.add_done_callback(self._watch_ended)
         try:
             await self.pipeline.run()
         finally:
@@ -86,6 +87,12 @@ class Worker:
             await self._device.close(1.0)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+    def _watch_ended(self, task: asyncio.Task[None]) -> None:
+        """Without the watch no change of policy would be seen, so a watch that breaks stops the worker."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("policies.watch_broke", error=repr(error))
+            self.pipeline.stop()
 
     def _on_batch(self, report: BatchReport) -> None:
         self.metrics.on_batch(
@@ -176,7 +183,13 @@ async def running(worker: Worker) -> AsyncIterator[Worker]:
     task = asyncio.create_task(worker.run(), name="worker")
     block = asyncio.current_task()
     assert block is not None
-    task.add_done_callback(lambda done: block.cancel() if not worker.flow.stopping.is_set() else None)
+    leaving = False
+
+    def on_end(_: asyncio.Task[None]) -> None:
+        if not leaving:
+            block.cancel()
+
+    task.add_done_callback(on_end)
     try:
         yield worker
     except asyncio.CancelledError:
@@ -184,6 +197,7 @@ async def running(worker: Worker) -> AsyncIterator[Worker]:
             task.result()  # says why the worker ended
         raise
     finally:
+        leaving = True
         worker.pipeline.stop()
         if not task.done():
             await task

@@ -18,7 +18,8 @@ from worker.core.ports import Limits
 from worker.core.records import Position, Route
 from worker.core.schema_decision import DecisionDocument
 from worker.core.views import Concepts, Evidence, ModelRef, TextSource, empty_scores
-from worker.deliver.decision import Decided, DecisionWriter, decision_id
+from worker.deliver.decision import Decided, DecisionWriter
+from worker.deliver.plain import decision_id
 
 AT = Position("moderation.events", 3, 7)
 SECRET = "a line that must stand nowhere"

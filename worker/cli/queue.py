@@ -114,7 +114,7 @@ def watch(
                         sys.stdout.buffer.flush()
                         continue
                     cells = show.row(orjson.loads(record.value or b"{}"))
-                    console.print(*cells[:3], cells[3], *cells[4:], sep="  ")
+                    console.print(*cells, sep="  ")
         finally:
             await tail.stop()
 

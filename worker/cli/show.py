@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -12,14 +13,13 @@ STYLES = {"allow": "green", "flag": "yellow", "block": "red"}
 
 def table(title: str | None = None) -> Table:
     """An empty table of decisions."""
-    made = Table(title=title, title_justify="left", expand=False, pad_edge=False, header_style="bold")
-    made.add_column("event", max_width=44, overflow="ellipsis", no_wrap=True)
-    made.add_column("tenant", no_wrap=True)
-    made.add_column("kind", no_wrap=True)
-    made.add_column("action", no_wrap=True)
-    made.add_column("why", overflow="fold")
-    made.add_column("score", justify="right")
-    made.add_column("ms", justify="right")
+    made = Table(title=title, title_justify="left", pad_edge=False, header_style="bold", box=box.SIMPLE_HEAD)
+    made.add_column("event", max_width=36, overflow="ellipsis", no_wrap=True)
+    made.add_column("kind", no_wrap=True, min_width=5)
+    made.add_column("action", no_wrap=True, min_width=6)
+    made.add_column("why", overflow="fold", min_width=24)
+    made.add_column("score", justify="right", no_wrap=True, min_width=5)
+    made.add_column("ms", justify="right", no_wrap=True, min_width=4)
     return made
 
 
@@ -30,8 +30,7 @@ def row(decision: dict[str, Any], name: str | None = None) -> list[str | Text]:
     top = max(decision["scores"].values(), default=None)
     score = first.get("score") if first else top
     return [
-        name or decision["event_id"],
-        decision["tenant"],
+        name or f"{decision['tenant']}/{decision['event_id']}",
         "+".join(decision["types"]) or "-",
         Text(action, style=STYLES[action]),
         why(decision),
@@ -48,5 +47,5 @@ def why(decision: dict[str, Any]) -> str:
         return f"degraded: {degraded[0]['code']}" if degraded else ""
     where = first.get("view") or ""
     if "list" in first:
-        return f"{first['category']}  list {first['list']} in {where}"
-    return f"{first['category']}  in {where}, at or over {first['threshold']:g}"
+        return f"{first['category']}\n{where}, on the list {first['list']}"
+    return f"{first['category']}\n{where}, at or over {first['threshold']:g}"

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from ops.kafka.broker import Broker
 
 EVENTS, PARTITIONS, ROUNDS, SEED = 60_000, 6, 2, 20261124
 RIVALS = ("tidegate", "bare", "faststream", "quix")
-WORDS = (
+WORDS = (  # noqa: SIM905  # prose reads better than a list
     "the game tonight was really close and nobody saw that last move coming but we should play again tomorrow "
     "bring your friends because the new map looks great with snow on every roof and a boat near the old harbour"
 ).split()
@@ -91,9 +92,7 @@ async def tidegate(args: dict[str, Any]) -> float:
             "topics.dead_letter": args["outputs"][2],
         },
     )
-    worker = Worker(
-        settings, make_transport(settings, SystemClock()), load_models(settings.models.model_dump())
-    )
+    worker = Worker(settings, make_transport(settings, SystemClock()), load_models(settings.models.model_dump()))
     done, began = 0, 0.0
     settled = worker.flow.ledger.finished
     finished = asyncio.Event()
@@ -269,8 +268,12 @@ def quix(args: dict[str, Any]) -> float:
         return decide([(value, 0, len(times))])[0]
 
     stream = app.dataframe(source).apply(one, metadata=True)
-    for i, output in enumerate(outputs):
-        stream.filter(lambda pair, i=i: pair[0] == i).apply(lambda pair: pair[1]).to_topic(output)
+
+    def goes_to(wanted: int) -> Callable[[tuple[int, bytes]], bool]:
+        return lambda pair: pair[0] == wanted
+
+    for number, output in enumerate(outputs):
+        stream.filter(goes_to(number)).apply(lambda pair: pair[1]).to_topic(output)
     app.run(count=args["events"], timeout=30.0)
     return time.perf_counter() - times[0]
 

@@ -18,7 +18,7 @@ import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from ops.kafka.broker import free_port
+from ops.kafka.nodes import free_port
 from tests.flow.conftest import event
 from worker.app import make_sender, make_tail
 from worker.core.records import Draft

@@ -135,7 +135,7 @@ async def test_a_reload_is_in_the_next_decision(settings: Settings, policies: Pa
     async with bench.running():
         bench.send([event("1", "buy my boat")])
         await bench.until(1)
-        changed = {**POLICY, "version": "2", "terms": [{**POLICY["terms"][0], "words": ["boat"]}]}  # type: ignore[index,dict-item]
+        changed = {**POLICY, "version": "2", "terms": [{**POLICY["terms"][0], "words": ["boat"]}]}  # type: ignore[index]
         (policies / "words.json").write_bytes(orjson.dumps(changed))
         await bench.worker.policies.reload()
         bench.send([event("2", "buy my boat")])

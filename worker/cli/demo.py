@@ -55,6 +55,8 @@ def demo(
       tidegate demo --json | jq '{event_id, action}'
     """
     log.configure(level="warning")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     asyncio.run(_demo(out, policies, json))
 
 
@@ -65,8 +67,6 @@ async def _demo(out: Path, policies: Path, as_json: bool) -> None:
 
     began = time.monotonic()
     console = Console(stderr=as_json)
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
     settings = load(None, {"transport": "sqlite", "sqlite.path": out / "queue.db", "policies": policies})
     console.print("[bold]Tidegate demo[/bold]: a SQLite file as the queue, the pipeline of production", highlight=False)
     with Progress(
@@ -97,11 +97,11 @@ async def _demo(out: Path, policies: Path, as_json: bool) -> None:
                 for _, event in events
             ]
         )
-        decisions = await _follow(tail, dict((event["id"], name) for name, event in events), console, as_json)
+        decisions = await _follow(tail, {event["id"]: name for name, event in events}, console, as_json)
     await tail.stop()
     await sender.stop()
     path = out / "decisions.jsonl"
-    path.write_bytes(b"".join(orjson.dumps(d) + b"\n" for d in decisions))
+    await asyncio.to_thread(path.write_bytes, b"".join(orjson.dumps(d) + b"\n" for d in decisions))
     _summary(console, decisions, len(events), path, time.monotonic() - began)
     if len(decisions) < len(events):
         raise typer.Exit(1)

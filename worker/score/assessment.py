@@ -72,5 +72,3 @@ class Assessment:
     def _used(self, model: ModelRef) -> None:
         if model not in self.findings.models:
             self.findings.models.append(model)
-
-

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from worker.core.clock import Clock, SystemClock
+from worker.core.errors import ConfigError
 from worker.core.metrics import Metrics
 from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing
@@ -77,6 +78,8 @@ class Worker:
     async def run(self) -> None:
         """Load the policies, run until stopped, watch for changed policies meanwhile."""
         await self.policies.load()
+        if not self.health.models:
+            log.warning("models.none", effect="lists alone decide, pictures and sound are not looked at")
         self._device.start()
         watching = asyncio.create_task(self.policies.watch(self.flow.stopping), name="policies")
         watching.add_done_callback(self._watch_ended)
@@ -153,9 +156,16 @@ def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool
     return KafkaTail(settings.kafka, topics, from_beginning=from_beginning)
 
 
+def _check_folder(settings: Settings) -> None:
+    """Refuse before seconds of loading models what would be refused after it."""
+    if not settings.policies.is_dir():
+        raise ConfigError(f"there is no folder of policies at {settings.policies}: name it with --policies")
+
+
 async def run_worker(settings: Settings) -> None:
     """`tidegate run`: models, policies, transport, health; returns after a drain."""
     clock = SystemClock()
+    _check_folder(settings)
     models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
     worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
     async with contextlib.AsyncExitStack() as stack:
@@ -170,6 +180,7 @@ async def judge_lines(
     settings: Settings, lines: Iterator[bytes], on_outgoing: Callable[[Outgoing], None], on_loading: OnLoading = _quiet
 ) -> None:
     """`tidegate moderate`: event lines through the same pipeline, answers in the lines' order."""
+    _check_folder(settings)
     models = await asyncio.to_thread(load_models, settings.models.model_dump(), on_loading)
     transport = LinesTransport(lines, on_outgoing)
     worker = Worker(settings, transport, models)

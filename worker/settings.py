@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,6 +103,8 @@ def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
         # Kafka's dotted names become the fields' own, so that a variable or flag can win over the file.
         tree["kafka"] = {name.replace(".", "_"): value for name, value in kafka.items()}
 
+    nested = _nested(flags or {})
+
     class Layered(Settings):
         """Settings whose lowest layer is the file."""
 
@@ -117,9 +120,9 @@ def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Setti
             return init_settings, env_settings, InitSettingsSource(settings_cls, tree)  # the first one wins
 
     try:
-        return Layered(**_nested(flags or {}))
+        return Layered(**nested)
     except ValidationError as error:
-        raise ConfigError(_explain(error, file)) from None
+        raise ConfigError(_explain(error, file, tree, nested)) from None
     except SettingsError as error:  # a variable that should hold JSON and does not
         raise ConfigError(f"{error}: write it as JSON, or one variable a setting") from None
 
@@ -138,10 +141,40 @@ def _nested(flags: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _explain(error: ValidationError, file: Path | None) -> str:
-    """One line a problem: where, what; never the value, which may be a secret."""
-    place = f"{file}: " if file else ""
-    return "; ".join(
-        f"{place}{'.'.join(map(str, found['loc'])) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
-        for found in error.errors(include_input=False, include_url=False)
-    )
+_OPENINGS = {"Value error, ": "", "Input should be ": "must be ", "Value should have ": "must have "}
+
+
+def _explain(error: ValidationError, file: Path | None, tree: dict[str, Any], flags: dict[str, Any]) -> str:
+    """One line a problem: where, what, and what was likely meant; never the value, which may be a secret."""
+    lines = []
+    for found in error.errors(include_input=False, include_url=False):
+        names = [str(name) for name in found["loc"]]
+        said = found["msg"]
+        for theirs, ours in _OPENINGS.items():
+            if said.startswith(theirs):
+                said = ours + said.removeprefix(theirs)
+        if found["type"] == "extra_forbidden":
+            said = f"there is no such setting{_meant(names)}"
+        place = f"{file}: " if file and _holds(tree, names) and not _holds(flags, names) else ""
+        lines.append(f"{place}{'.'.join(names) or 'settings'}: {said}")
+    return "; ".join(lines)
+
+
+def _holds(tree: Any, names: list[str]) -> bool:
+    for name in names:
+        if not isinstance(tree, dict) or name not in tree:
+            return False
+        tree = tree[name]
+    return True
+
+
+def _meant(names: list[str]) -> str:
+    """The setting whose name is nearest, or all of a short section."""
+    section: Any = Settings
+    for name in names[:-1]:
+        section = section.model_fields[name].annotation
+    known = [str(field.validation_alias or name) for name, field in section.model_fields.items()]
+    near = get_close_matches(names[-1].replace("_", ".") if names[0] == "kafka" else names[-1], known, 1)
+    if near:
+        return f": did you mean {near[0]}?"
+    return f": known here are {', '.join(known)}" if len(known) <= 15 else ""

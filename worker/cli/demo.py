@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
 import time
 from collections import Counter
 from importlib.resources import files
@@ -22,6 +21,7 @@ from worker.core import log
 from worker.core.records import Draft
 
 _LONGEST_S = 60.0
+_OURS = ("queue.db", "queue.db-wal", "queue.db-shm", "decisions.jsonl")  # what an earlier demo left: no more is removed
 
 
 def bundled() -> list[tuple[str, dict[str, Any]]]:
@@ -41,9 +41,9 @@ def bundled() -> list[tuple[str, dict[str, Any]]]:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the queue file and the decisions; emptied first.")] = Path(
-        "demo-out"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the queue file and the decisions, which replace an earlier demo's.")
+    ] = Path("demo-out"),
     policies: Annotated[Path, typer.Option(help="Folder of policies.")] = Path("policies"),
     json: Annotated[bool, typer.Option("--json", help="One decision.v1 a line instead of the table.")] = False,
 ) -> None:
@@ -55,8 +55,9 @@ def demo(
       tidegate demo --json | jq '{event_id, action}'
     """
     log.configure(level="warning")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _OURS:
+        (out / name).unlink(missing_ok=True)
     asyncio.run(_demo(out, policies, json))
 
 

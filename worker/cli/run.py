@@ -25,7 +25,7 @@ def run(
 
     Examples:
       tidegate run -c tidegate.toml
-      TIDEGATE_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 tidegate run --policies policies
+      tidegate run --bootstrap-servers kafka:9092 --policies policies
     """
     from worker.app import run_worker
     from worker.settings import load

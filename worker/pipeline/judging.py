@@ -75,6 +75,7 @@ class Judging:
         self._device: Device | None = None
         self._scorers = scorers
         self._readers = readers
+        self._reads_text = any(scorer.kind is ViewKind.TEXT for scorer in scorers.values())
 
     def attach(self, device: Device) -> None:
         """The device that answers by `on_done`; without one (lists alone) no view ever needs it."""
@@ -162,7 +163,7 @@ class Judging:
         assessment = _of(slot)
         assessment.sources.extend(sources)
         self._match(assessment, sources)
-        if not assessment.policy.needs_text_models():
+        if not (self._reads_text and assessment.policy.needs_text_models()):
             return []
         views, degraded = self._views.texts(sources)
         assessment.findings.degraded.extend(degraded)
@@ -177,7 +178,7 @@ class Judging:
         if joint is None:
             return []
         self._match(assessment, [joint])
-        if not assessment.policy.needs_text_models():
+        if not (self._reads_text and assessment.policy.needs_text_models()):
             return []
         views, _ = self._views.texts([joint])  # over the budget means its sources were, and they said so
         return self._route(slot, views)

@@ -42,7 +42,7 @@ def bundled() -> list[tuple[str, dict[str, Any]]]:
 
 def demo(
     out: Annotated[
-        Path, typer.Option(help="Folder for the queue file and the decisions, which replace an earlier demo's.")
+        Path, typer.Option(help="Folder for the queue and the decisions; an earlier demo's are replaced.")
     ] = Path("demo-out"),
     policies: Annotated[Path, typer.Option(help="Folder of policies.")] = Path("policies"),
     json: Annotated[bool, typer.Option("--json", help="One decision.v1 a line instead of the table.")] = False,

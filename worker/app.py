@@ -17,7 +17,7 @@ from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing
 from worker.decode import EventDecoder
 from worker.deliver.decision import DecisionWriter
-from worker.lifecycle import Health, http_app, serving, stop_on_signals
+from worker.lifecycle import Health, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
 from worker.pipeline.flow import Flow
 from worker.pipeline.intake import Intake
@@ -79,7 +79,7 @@ class Worker:
         """Load the policies, run until stopped, watch for changed policies meanwhile."""
         await self.policies.load()
         if not self.health.models:
-            log.warning("models.none", effect="lists alone decide, pictures and sound are not looked at")
+            log.warning("models.none", effect="lists alone decide; events with pictures or sound are degraded")
         self._device.start()
         watching = asyncio.create_task(self.policies.watch(self.flow.stopping), name="policies")
         watching.add_done_callback(self._watch_ended)
@@ -168,6 +168,7 @@ async def run_worker(settings: Settings) -> None:
     _check_folder(settings)
     models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
     worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
+    spare_the_collector()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(stop_on_signals(worker.pipeline.stop))
         if settings.http.enabled:
@@ -184,6 +185,7 @@ async def judge_lines(
     models = await asyncio.to_thread(load_models, settings.models.model_dump(), on_loading)
     transport = LinesTransport(lines, on_outgoing)
     worker = Worker(settings, transport, models)
+    spare_the_collector()
     async with running(worker):
         await transport.finished.wait()
 

@@ -75,6 +75,7 @@ async def tidegate(args: dict[str, Any]) -> float:
     from worker.app import Worker, load_models, make_transport, running
     from worker.core import log
     from worker.core.clock import SystemClock
+    from worker.lifecycle import spare_the_collector
     from worker.settings import load
 
     log.configure(level="warning")
@@ -93,6 +94,7 @@ async def tidegate(args: dict[str, Any]) -> float:
         },
     )
     worker = Worker(settings, make_transport(settings, SystemClock()), load_models(settings.models.model_dump()))
+    spare_the_collector()  # as `tidegate run` does
     done, began = 0, 0.0
     settled = worker.flow.ledger.finished
     finished = asyncio.Event()

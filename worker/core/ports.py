@@ -199,8 +199,6 @@ class Policy(Protocol):
         """What `scorer` looks for under this policy; None when it has nothing to look for."""
         ...
 
-    def needs_text_models(self) -> bool: ...
-
     def match(
         self, source: TextSource, normalised: str | None, span_back: Callable[[int, int], tuple[int, int]] | None
     ) -> list[Hit]:

@@ -72,6 +72,7 @@ class Judging:
     ) -> None:
         self._flow = flow
         self._views = views
+        self._text_scorers = tuple(name for name, scorer in scorers.items() if scorer.kind is ViewKind.TEXT)
         self._device: Device | None = None
         self._scorers = scorers
         self._readers = readers
@@ -85,6 +86,9 @@ class Judging:
         """True when some scorer has anything to look for under this policy."""
         return any(policy.concepts(name) is not None for name in self._scorers)
 
+    def _reads_text(self, policy: Policy) -> bool:
+        return any(policy.concepts(name) is not None for name in self._text_scorers)
+
     def prepare(self, slot: Slot) -> Prepared:
         """Cut an event into its first views and match its lists. CPU only; runs in any thread."""
         assessment = slot.assessment
@@ -96,9 +100,9 @@ class Judging:
                 case TextPart(path=path, text=text):
                     texts.append(TextSource(path, text, _TEXT))
                 case ImagePart():
-                    jobs += self._route(slot, self._views.image(part))
+                    jobs += self._look(slot, part.path, self._views.image(part))
                 case AudioPart():
-                    jobs += self._route(slot, self._views.audio(part))
+                    jobs += self._look(slot, part.path, self._views.audio(part))
         jobs += self._read(slot, texts)
         if assessment.open_reads == 0:
             jobs += self._read_jointly(slot)
@@ -138,6 +142,14 @@ class Judging:
                 continued.append(Prepared(ticket.slot, jobs))
         self.begin(continued)
 
+    def _look(self, slot: Slot, path: str, views: Sequence[View]) -> list[Job]:
+        """Jobs of a picture or clip; one that no model here can look at is said, never passed as harmless."""
+        jobs = self._route(slot, views)
+        if not jobs:
+            reason = "no model of this worker looks at this type of part: choose a profile that has one"
+            _of(slot).findings.degraded.append(Degradation("nobody_looks", "failed", path, reason))
+        return jobs
+
     def _route(self, slot: Slot, views: Sequence[View]) -> list[Job]:
         """Jobs of image, audio or text views: every scorer with concepts for them, and the reader of their kind."""
         assessment = _of(slot)
@@ -163,7 +175,7 @@ class Judging:
         assessment = _of(slot)
         assessment.sources.extend(sources)
         self._match(assessment, sources)
-        if not (self._reads_text and assessment.policy.needs_text_models()):
+        if not self._reads_text(assessment.policy):
             return []
         views, degraded = self._views.texts(sources)
         assessment.findings.degraded.extend(degraded)
@@ -178,7 +190,7 @@ class Judging:
         if joint is None:
             return []
         self._match(assessment, [joint])
-        if not (self._reads_text and assessment.policy.needs_text_models()):
+        if not self._reads_text(assessment.policy):
             return []
         views, _ = self._views.texts([joint])  # over the budget means its sources were, and they said so
         return self._route(slot, views)

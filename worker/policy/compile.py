@@ -84,10 +84,6 @@ class CompiledPolicy:
         """What `scorer` looks for under this policy; None when it has nothing to look for."""
         return self._concepts.get(scorer)
 
-    def needs_text_models(self) -> bool:
-        """True when some category is described by words, so that a text model has something to look for."""
-        return any(concept.definition or concept.violating for concept in concepts_of(self._nodes, self._whens))
-
     def match(self, source: TextSource, normalised: str | None = None, span_back: SpanBack | None = None) -> list[Hit]:
         """The first entry of each list in a text, as written, else normalised; evidence points into the original."""
         return self._matcher.match(source, normalised, span_back) if self._matcher else []

@@ -30,7 +30,8 @@ _ROMAN: Final = re.compile(r"[IVXLCDM]+|[ivxlcdm]+")
 # re2 reads any text once, whatever the pattern; it has no back-references, so runs of a letter are listed.
 _SUSPICIOUS: Final = re2.compile(
     r"[A-Za-z][013457@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$"
-    r"|[A-Za-z@$](?:[ \t_*·.-][A-Za-z0134@$!]){2}|" + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
+    r"|(?:\b[A-Za-z]|[@$])(?:[ \t*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
+    + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )
 _PERSONALS: Final = re.compile(r"[mwftr]4[mwftra]", re.IGNORECASE)
 _LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)

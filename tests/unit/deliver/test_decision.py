@@ -44,9 +44,6 @@ class Rules:
     def concepts(self, scorer: str) -> Concepts | None:
         return None
 
-    def needs_text_models(self) -> bool:
-        return False
-
     def match(self, source: TextSource, normalised: str | None, span_back: Any) -> list[Hit]:
         return []
 

@@ -197,4 +197,3 @@ def test_a_policy_without_categories_allows() -> None:
     """Nothing to match: nothing matches."""
     compiled: CompiledPolicy = policy({})
     assert compiled.decide([findings(compiled, {})])[0].action is Action.ALLOW
-    assert not compiled.needs_text_models()

@@ -76,7 +76,6 @@ class Judging:
         self._device: Device | None = None
         self._scorers = scorers
         self._readers = readers
-        self._reads_text = any(scorer.kind is ViewKind.TEXT for scorer in scorers.values())
 
     def attach(self, device: Device) -> None:
         """The device that answers by `on_done`; without one (lists alone) no view ever needs it."""

@@ -14,9 +14,11 @@ import pytest
 from worker.app import Worker, load_models, running
 from worker.core.ports import Transport
 from worker.core.records import Draft, Record
+from worker.score.profile import Models
 from worker.settings import Settings, load
 from worker.transport.memory import MemoryLog, MemoryTransport
 
+SHIPPED = Path(__file__).parents[2] / "policies"
 POLICY = {
     "id": "words",
     "version": "1",
@@ -43,6 +45,18 @@ def settings(policies: Path) -> Settings:
     return load(None, {"policies": policies, "models.profile": "words"})
 
 
+@pytest.fixture(scope="session")
+def embedded() -> Models:
+    """The embedded profile's real models, loaded once: seconds."""
+    return load_models(load().models.model_dump())
+
+
+@pytest.fixture
+def with_models() -> Settings:
+    """The policies that ship, under which every tenant has one."""
+    return load(None, {"policies": SHIPPED})
+
+
 def event(id: str, text: str, *, tenant: str = "acme", **more: Any) -> bytes:
     return orjson.dumps({"id": id, "tenant": tenant, "parts": [{"type": "text", "text": text}], **more})
 
@@ -50,11 +64,22 @@ def event(id: str, text: str, *, tenant: str = "acme", **more: Any) -> bytes:
 class Bench:
     """A worker over a queue in memory, and the queue's two ends."""
 
-    def __init__(self, settings: Settings, transport: Transport | None = None, partitions: int = 2) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport | None = None,
+        partitions: int = 2,
+        models: Models | None = None,
+    ) -> None:
         self.settings = settings
         self.log = MemoryLog(partitions)
         self.transport = transport or MemoryTransport(self.log, settings.topics)
-        self.worker = Worker(settings, self.transport, load_models(settings.models.model_dump()))
+        self.worker = Worker(settings, self.transport, models or load_models(settings.models.model_dump()))
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Events and bytes in flight."""
+        return self.worker.flow.credits.held
 
     def send(self, values: Sequence[bytes | None], key: bytes | None = b"k", headers: Any = ()) -> None:
         self.log.append([Draft(self.settings.topics.events, key, value, headers) for value in values])

@@ -156,7 +156,7 @@ def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool
     return KafkaTail(settings.kafka, topics, from_beginning=from_beginning)
 
 
-def _check_folder(settings: Settings) -> None:
+def check_policies(settings: Settings) -> None:
     """Refuse before seconds of loading models what would be refused after it."""
     if not settings.policies.is_dir():
         raise ConfigError(f"there is no folder of policies at {settings.policies}: name it with --policies")
@@ -165,7 +165,7 @@ def _check_folder(settings: Settings) -> None:
 async def run_worker(settings: Settings) -> None:
     """`tidegate run`: models, policies, transport, health; returns after a drain."""
     clock = SystemClock()
-    _check_folder(settings)
+    check_policies(settings)
     models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
     worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
     spare_the_collector()
@@ -181,7 +181,7 @@ async def judge_lines(
     settings: Settings, lines: Iterator[bytes], on_outgoing: Callable[[Outgoing], None], on_loading: OnLoading = _quiet
 ) -> None:
     """`tidegate moderate`: event lines through the same pipeline, answers in the lines' order."""
-    _check_folder(settings)
+    check_policies(settings)
     models = await asyncio.to_thread(load_models, settings.models.model_dump(), on_loading)
     transport = LinesTransport(lines, on_outgoing)
     worker = Worker(settings, transport, models)

@@ -62,13 +62,14 @@ def demo(
 
 
 async def _demo(out: Path, policies: Path, as_json: bool) -> None:
-    from worker.app import Worker, load_models, make_sender, make_tail, make_transport, running
+    from worker.app import Worker, check_policies, load_models, make_sender, make_tail, make_transport, running
     from worker.core.clock import SystemClock
     from worker.settings import load
 
     began = time.monotonic()
     console = Console(stderr=as_json)
     settings = load(None, {"transport": "sqlite", "sqlite.path": out / "queue.db", "policies": policies})
+    check_policies(settings)
     console.print("[bold]Tidegate demo[/bold]: a SQLite file as the queue, the pipeline of production", highlight=False)
     with Progress(
         TextColumn("loading"),

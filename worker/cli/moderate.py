@@ -26,11 +26,17 @@ _KINDS = {
 }
 
 
-def event_of_file(path: Path, tenant: str) -> dict[str, Any]:
-    """An event.v1 of one picture, sound or text file; its name is its id."""
+def kind_of(path: Path) -> str:
+    """Type of part that a file becomes; raises ConfigError for a name that says none."""
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         raise ConfigError(f"{path}: no kind of file this reads: use one of {' '.join(sorted(_KINDS))}")
+    return kind
+
+
+def event_of_file(path: Path, tenant: str) -> dict[str, Any]:
+    """An event.v1 of one picture, sound or text file; its name is its id."""
+    kind = kind_of(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -56,6 +62,15 @@ def _lines(text: list[str], files: list[Path], events: str | None, tenant: str) 
                 yield from source
         except OSError as error:
             raise ConfigError(f"{events}: cannot be read: {error.strerror}") from None
+
+
+def _check(files: list[Path], events: str | None) -> None:
+    """Refuse before seconds of loading models what would be refused after it."""
+    for path in files:
+        kind_of(path)
+    for path in [*files, *([] if events in (None, "-") else [Path(str(events))])]:
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file: give one that is there")
 
 
 class _Printer:
@@ -118,6 +133,7 @@ def moderate(
         raise typer.BadParameter("give a text, --file or --events")
     if fail_on not in (None, "flag", "block"):
         raise typer.BadParameter("--fail-on takes flag or block")
+    _check(file or [], events)
     settings = load(config, {"policies": policies})
     log.configure(level="warning")
     printer = _Printer(json)

@@ -14,7 +14,7 @@ TOPIC = "lines"
 
 class LinesTransport:
     """
-    One partition made of an iterator of lines; blank ones are passed over.
+    One partition made of an iterator of lines; blank ones are passed over. An offset is a line's number from 0.
 
     Args:
         lines: read in a thread, so it may block on a pipe.
@@ -24,9 +24,9 @@ class LinesTransport:
     order = Order.BY_PARTITION
 
     def __init__(self, lines: Iterator[bytes], on_outgoing: Callable[[Outgoing], None]) -> None:
-        self._lines = (line for line in lines if line.strip())
+        self._lines = ((number, line) for number, line in enumerate(lines) if line.strip())
         self._on_outgoing = on_outgoing
-        self._read = 0
+        self._read = 0  # offset behind the last line read
         self._answered = 0
         self._exhausted = False
         self.finished = asyncio.Event()  # set when every line has been answered
@@ -43,12 +43,9 @@ class LinesTransport:
         if not lines:
             self._exhausted = True
             self._tell()
-        records = [
-            Record(Position(TOPIC, 0, self._read + i), None, line.rstrip(b"\r\n"), (), 0)
-            for i, line in enumerate(lines)
-        ]
-        self._read += len(lines)
-        return records
+        else:
+            self._read = lines[-1][0] + 1
+        return [Record(Position(TOPIC, 0, number), None, line.rstrip(b"\r\n"), (), 0) for number, line in lines]
 
     async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
         """As the port says."""

@@ -40,7 +40,8 @@ class Pipeline:
 
     async def run(self) -> None:
         """Run until stopped or broken."""
-        await self._transport.start(self.drain)
+        if not await self._join():
+            return
         intake = asyncio.create_task(self._intake.run(), name="intake")
         outlet = asyncio.create_task(self._outlet.run(), name="outlet")
         commits = asyncio.create_task(self._outlet.commit_regularly(), name="commits")
@@ -55,6 +56,23 @@ class Pipeline:
             await asyncio.gather(intake, outlet, commits, return_exceptions=True)
             await self._transport.stop()
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _join(self) -> bool:
+        """Join the queue, however long it is away; False when a stop came first."""
+        joining = asyncio.create_task(self._transport.start(self.drain), name="join")
+        stopping = asyncio.create_task(self._flow.stopping.wait(), name="stopping")
+        try:
+            await asyncio.wait({joining, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if joining.done():
+                joining.result()
+                return True
+        finally:
+            for task in (joining, stopping):
+                task.cancel()
+            await asyncio.gather(joining, stopping, return_exceptions=True)
+        await self._transport.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return False
 
     async def drain(self, partitions: frozenset[Partition]) -> None:
         """Before partitions go to another worker: finish what is in flight of them, commit, let go."""

@@ -91,19 +91,22 @@ async def tidegate(args: dict[str, Any]) -> float:
             "topics.flag": args["outputs"][1],
             "topics.block": args["outputs"][2],
             "topics.dead_letter": args["outputs"][2],
+            "flow.commit_interval_s": 0.1,
         },
     )
     worker = Worker(settings, make_transport(settings, SystemClock()), load_models(settings.models.model_dump()))
     spare_the_collector()  # as `tidegate run` does
-    done, began = 0, 0.0
-    settled = worker.flow.ledger.finished
+    began = 0.0
+    settled, ended = worker.flow.ledger.committed, 0.0
     finished = asyncio.Event()
+    reached: dict[Any, int] = {}
 
-    def counting(positions: Any) -> None:
-        nonlocal done, began
-        done += len(found := list(positions))
-        settled(found)
-        if done >= args["events"]:
+    def counting(offsets: Any) -> None:
+        nonlocal ended
+        settled(offsets)
+        reached.update(offsets)
+        if sum(reached.values()) >= args["events"]:
+            ended = time.perf_counter()
             finished.set()
 
     opened = worker.flow.ledger.opened
@@ -113,11 +116,11 @@ async def tidegate(args: dict[str, Any]) -> float:
         began = began or time.perf_counter()
         opened(positions)
 
-    worker.flow.ledger.finished = counting  # type: ignore[method-assign]
+    worker.flow.ledger.committed = counting  # type: ignore[method-assign]
     worker.flow.ledger.opened = first  # type: ignore[method-assign]
     async with running(worker):
         await finished.wait()
-    return time.perf_counter() - began  # the drain and the last commit included
+    return ended - began  # until the last event is acknowledged and committed
 
 
 async def bare(args: dict[str, Any]) -> float:
@@ -195,9 +198,9 @@ class Decide:
                 found = self.views.normalised(source.text)
                 text, back = found if found is not None else (None, None)
                 assessment.findings.hits += policy.match(source, text, back)
-            judged.append((event, policy, assessment.findings))
-        verdicts = policy.decide([findings for _, _, findings in judged])
-        decided = self.writer.write(judged, verdicts, [now] * len(judged))
+            judged.append((event, assessment.findings, now))
+        verdicts = policy.decide([findings for _, findings, _ in judged])
+        decided = self.writer.write(policy, judged, verdicts)
         return [(int(one.action), one.outgoing.value or b"") for one in decided]
 
 
@@ -233,7 +236,8 @@ async def faststream(args: dict[str, Any]) -> float:
         for output, value in decide([(r.value, r.partition, r.offset) for r in raw]):
             by_output.setdefault(output, []).append(value)
         for output, batch in by_output.items():
-            await broker.publish_batch(*batch, topic=args["outputs"][output])
+            for first in range(0, len(batch), 500):  # more overflow its batch buffer
+                await broker.publish_batch(*batch[first : first + 500], topic=args["outputs"][output])
         done += len(raw)
         if done >= args["events"]:
             finished.set()

@@ -28,6 +28,9 @@ class Decided(NamedTuple):
     degraded: tuple[str, ...]  # codes, for metrics
 
 
+Judged = tuple[Event, Findings, float]  # an event, what was found, monotonic seconds at its admission
+
+
 class DecisionWriter:
     """
     Turns verdicts into outgoing records.
@@ -42,17 +45,22 @@ class DecisionWriter:
         self._plain = PlainDecisions()
         self._tenant_keys: dict[str, bytes] = {}
 
-    def write(
-        self, batch: Sequence[tuple[Event, Policy, Findings]], verdicts: Sequence[Verdict], received: Sequence[float]
-    ) -> list[Decided]:
-        """One decision for each event, in order. `received`: monotonic seconds at admission, for latencies."""
+    def write(self, policy: Policy, judged: Sequence[Judged], verdicts: Sequence[Verdict]) -> list[Decided]:
+        """One decision for each event of one policy, in order."""
         wall = self._clock.wall()
         stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         now, wall_ms = self._clock.now(), int(wall * 1000)
-        return [
-            self._one(event, policy, findings, verdict, stamp, wall_ms, (now - since) * 1000.0)
-            for (event, policy, findings), verdict, since in zip(batch, verdicts, received, strict=True)
-        ]
+        written = []
+        for (event, findings, received), verdict in zip(judged, verdicts, strict=True):
+            score_ms = round((now - received) * 1000.0, 1)
+            total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else score_ms
+            if is_plain(verdict, findings):
+                mac = self._content_hmac(event) if self._content_key else None
+                value = self._plain.write(event, policy, findings, stamp, score_ms, total_ms, mac)
+                written.append(Decided(_outgoing(event, policy, verdict.action, value), verdict.action, ()))
+            else:
+                written.append(self._one(event, policy, findings, verdict, stamp, score_ms, total_ms))
+        return written
 
     def _one(
         self,
@@ -61,14 +69,9 @@ class DecisionWriter:
         findings: Findings,
         verdict: Verdict,
         stamp: str,
-        wall_ms: int,
         score_ms: float,
+        total_ms: float,
     ) -> Decided:
-        score_ms = round(score_ms, 1)
-        total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else score_ms
-        if is_plain(verdict, findings):
-            value = self._plain.write(event, policy, findings, stamp, score_ms, total_ms, self._content_hmac(event))
-            return Decided(_outgoing(event, policy, verdict.action, value), verdict.action, ())
         action, overrides = _after(verdict, findings, policy)
         body: dict[str, Any] = {
             "id": decision_id(event.tenant, event.id, event.first_position or event.position),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from enum import Enum
 
 import structlog
 
@@ -19,6 +20,12 @@ from worker.score.assessment import Assessment
 log = structlog.get_logger(__name__)
 
 Admitted = tuple[Slot, Envelope, Policy]
+
+
+class Ended(Enum):
+    """What `_read` gives for a record that came to its end there."""
+
+    ENDED = "dead letter or tombstone"
 
 
 class Intake:
@@ -80,21 +87,21 @@ class Intake:
                 if flow.stopping.is_set():
                     return  # not admitted, so not finished: it is read again after the restart
                 admitted = self._read(record, received)
-            if not admitted:
+            if admitted is Ended.ENDED:
                 continue
-            slot, envelope, policy = admitted[0]
+            slot, envelope, policy = admitted
             if not envelope.heavy and not self._judging.needs_models(policy):
                 self._take_light(slot, envelope, policy)
                 continue
             flow.enter(slot, envelope.order_key)
-            chunk.append(admitted[0])
+            chunk.append(admitted)
             if len(chunk) >= flow.settings.prepare_events:
                 self._prepare(chunk)
                 chunk = []
         self._prepare(chunk)
 
-    def _read(self, record: Record, received: float) -> list[Admitted] | None:
-        """[the admitted event]; [] when the record ended here (dead letter, tombstone); None without credits."""
+    def _read(self, record: Record, received: float) -> Admitted | Ended | None:
+        """The admitted event; ENDED for a record that ended here (dead letter, tombstone); None without credits."""
         flow = self._flow
         try:
             if record.value is None:
@@ -109,18 +116,18 @@ class Intake:
             return self._bury(record, error, received)
         if not flow.credits.take(envelope.decoded_bytes):
             return None
-        return [(flow.slot(record.position, received, envelope.decoded_bytes), envelope, policy)]
+        return flow.slot(record.position, received, envelope.decoded_bytes), envelope, policy
 
-    def _pass_over(self, record: Record, received: float) -> list[Admitted] | None:
+    def _pass_over(self, record: Record, received: float) -> Ended | None:
         """A tombstone: counted and committed in its turn, nothing published."""
         if not self._flow.credits.take(0):
             return None
         slot = self._flow.slot(record.position, received, 0)
         self._flow.metrics.tombstones.inc()
         self._flow.pass_through(slot, record.position)
-        return []
+        return Ended.ENDED
 
-    def _bury(self, record: Record, error: NotAnEvent, received: float) -> list[Admitted] | None:
+    def _bury(self, record: Record, error: NotAnEvent, received: float) -> Ended | None:
         size = len(record.value or b"")
         if not self._flow.credits.take(size):
             return None
@@ -128,14 +135,13 @@ class Intake:
         slot.outgoing = dead_letter(record, error, max_bytes=self._flow.settings.dead_letter_bytes)
         slot.code = error.code
         self._flow.pass_through(slot, record.position)
-        return []
+        return Ended.ENDED
 
     def _take_light(self, slot: Slot, envelope: Envelope, policy: Policy) -> None:
         """A short text under a policy of lists alone: judged here, since a thread would cost more than it saves."""
         event = self._decoder.event(envelope, policy.limits, received=slot.received)
         slot.assessment = Assessment(event, policy)
-        prepared = self._judging.prepare(slot)
-        assert not prepared.jobs, "a light event that needs a model. This is a bug."
+        self._judging.match_lists(slot)
         self._flow.pass_through(slot, envelope.order_key)
 
     def _prepare(self, chunk: list[Admitted]) -> None:

@@ -83,7 +83,16 @@ class Judging:
 
     def needs_models(self, policy: Policy) -> bool:
         """True when some scorer has anything to look for under this policy."""
-        return any(policy.concepts(name) is not None for name in self._scorers)
+        return bool(self._scorers) and any(policy.concepts(name) is not None for name in self._scorers)
+
+    def match_lists(self, slot: Slot) -> None:
+        """All there is to do for an event that no model looks at; its parts are texts."""
+        parts = _of(slot).event.parts
+        if len(parts) == 1 and type(parts[0]) is TextPart:
+            self._match(_of(slot), (TextSource(parts[0].path, parts[0].text, _TEXT),))
+            return
+        prepared = self.prepare(slot)
+        assert not prepared.jobs, "an event without models has a view for one. This is a bug."
 
     def _reads_text(self, policy: Policy) -> bool:
         return any(policy.concepts(name) is not None for name in self._text_scorers)
@@ -196,13 +205,14 @@ class Judging:
 
     def _match(self, assessment: Assessment, sources: Sequence[TextSource]) -> None:
         hits = assessment.findings.hits
-        seen = {_what(hit) for hit in hits}
         for source in sources:
             normalised = self._views.normalised(source.text)
             text, back = normalised if normalised is not None else (None, None)
             found = assessment.policy.match(source, text, back)
-            # A joint text holds its sources: only what none of them had by itself is new.
-            hits.extend(hit for hit in found if source.path != "joint" or _what(hit) not in seen)
+            if found and source.path == "joint":  # it holds the others: only what none of them had is new
+                seen = {_what(hit) for hit in hits}
+                found = [hit for hit in found if _what(hit) not in seen]
+            hits += found
 
 
 def _what(hit: Hit) -> tuple[Any, ...]:

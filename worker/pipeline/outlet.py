@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import stamina
 import structlog
 
-from worker.core.decisions import Verdict
 from worker.core.errors import PublishFailed, TransportUnavailable
 from worker.core.ports import Policy, Transport
 from worker.core.records import Order, Outgoing, Partition
-from worker.deliver.decision import Decided, DecisionWriter
+from worker.deliver.decision import Decided, DecisionWriter, Judged
 from worker.pipeline.flow import Flow, Slot
-from worker.score.assessment import Assessment
 
 log = structlog.get_logger(__name__)
 
@@ -60,19 +59,20 @@ class Outlet:
     def _decide(self, slots: Sequence[Slot]) -> list[Decided | None]:
         """Verdicts by policy, whole groups at a time; decisions in the slots' order; None for what is no event."""
         decided: list[Decided | None] = [None] * len(slots)
-        groups: dict[int, tuple[Policy, list[int]]] = {}
+        groups: dict[int, tuple[Policy, list[int], list[Judged]]] = {}
         for i, slot in enumerate(slots):
-            if slot.assessment is not None:
-                policy = slot.assessment.policy
-                groups.setdefault(id(policy), (policy, []))[1].append(i)
-        for policy, members in groups.values():
-            judged = [(i, a) for i in members if (a := slots[i].assessment) is not None]
-            verdicts: list[Verdict] = policy.decide([a.findings for _, a in judged])
-            written = self._writer.write(
-                [(a.event, policy, a.findings) for _, a in judged], verdicts, [slots[i].received for i, _ in judged]
-            )
-            for (i, _), one in zip(judged, written, strict=True):
-                decided[i] = one
+            judged = slot.assessment
+            if judged is not None:
+                policy = judged.policy
+                group = groups.get(id(policy))
+                if group is None:
+                    group = groups[id(policy)] = (policy, [], [])
+                group[1].append(i)
+                group[2].append((judged.event, judged.findings, slot.received))
+        for policy, places, members in groups.values():
+            verdicts = policy.decide([findings for _, findings, _ in members])
+            for place, one in zip(places, self._writer.write(policy, members, verdicts), strict=True):
+                decided[place] = one
         return decided
 
     async def _publish(self, outgoing: Sequence[Outgoing], offsets: dict[Partition, int]) -> None:
@@ -117,24 +117,17 @@ class Outlet:
 
     def _count(self, slots: Sequence[Slot], decided: Sequence[Decided | None]) -> None:
         metrics, wall_ms = self._flow.metrics, self._flow.clock.wall() * 1000
-        actions: dict[str, int] = {}
-        for slot, one in zip(slots, decided, strict=True):
-            if one is None:
-                if slot.code is not None:
-                    metrics.dead_letters.labels(slot.code).inc()
-                continue
-            actions[one.action.label] = actions.get(one.action.label, 0) + 1
-            for code in one.degraded:
-                metrics.degraded.labels(code).inc()
+        actions = Counter(one.action for one in decided if one is not None)
+        for code in (code for one in decided if one is not None and one.degraded for code in one.degraded):
+            metrics.degraded.labels(code).inc()
+        for code in (slot.code for slot in slots if slot.code is not None):
+            metrics.dead_letters.labels(code).inc()
         for action, count in actions.items():
-            metrics.decisions.labels(action).inc(count)
-        oldest = min((a.event.broker_ms for a in map(_assessment, slots) if a and a.event.broker_ms), default=None)
+            metrics.decisions.labels(action.label).inc(count)
+        stamps = [slot.assessment.event.broker_ms for slot in slots if slot.assessment is not None]
+        oldest = min(filter(None, stamps), default=None)
         if oldest is not None:
             metrics.latency.observe(max(wall_ms - oldest, 0.0) / 1000)
-
-
-def _assessment(slot: Slot) -> Assessment | None:
-    return slot.assessment
 
 
 def _offsets(slots: Sequence[Slot]) -> dict[Partition, int]:

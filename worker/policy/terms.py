@@ -64,6 +64,8 @@ class Matcher:
     def match(self, source: TextSource, normalised: str | None, span_back: SpanBack | None) -> list[Hit]:
         """The first hit of each list, in the text as written, else in the normalised one, for each type it counts."""
         found = self.find(source.text)
+        if not found and normalised is None:
+            return []
         hits = [hit for index, span in found.items() for hit in self._hits(index, span, source, source.path)]
         if normalised is not None and normalised != source.text:
             view = f"{source.path}/normalised"

@@ -72,7 +72,7 @@ def findings(of: Event, **fields: Any) -> Findings:
 
 def write(of: Event, policy: Rules, found: Findings, verdict: Verdict, **writer: Any) -> tuple[Decided, dict[str, Any]]:
     clock = writer.pop("clock", FakeClock())
-    decided = DecisionWriter(clock, **writer).write([(of, policy, found)], [verdict], [of.received])[0]
+    decided = DecisionWriter(clock, **writer).write(policy, [(of, found, of.received)], [verdict])[0]
     assert decided.outgoing.value is not None
     body = orjson.loads(decided.outgoing.value)
     DecisionDocument.model_validate(body)  # every decision written here is a decision.v1

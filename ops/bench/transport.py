@@ -28,6 +28,7 @@ from typing import Any
 import orjson
 
 from ops.kafka.broker import Broker
+from worker.deliver.decision import Decided
 
 EVENTS, PARTITIONS, ROUNDS, SEED = 60_000, 6, 2, 20261124
 RIVALS = ("tidegate", "bare", "faststream", "quix")
@@ -180,6 +181,10 @@ class Decide:
 
     def __call__(self, values: list[tuple[bytes, int, int]]) -> list[tuple[int, bytes]]:
         """(value, partition, offset) to (which output, decision)."""
+        return [(int(one.action), one.outgoing.value or b"") for one in self.whole(values)]
+
+    def whole(self, values: list[tuple[bytes, int, int]]) -> list[Decided]:
+        """The same with headers."""
         from worker.core.events import PartType
         from worker.core.records import Position, Record
         from worker.core.views import TextSource
@@ -200,8 +205,7 @@ class Decide:
                 assessment.findings.hits += policy.match(source, text, back)
             judged.append((event, assessment.findings, now))
         verdicts = policy.decide([findings for _, findings, _ in judged])
-        decided = self.writer.write(policy, judged, verdicts)
-        return [(int(one.action), one.outgoing.value or b"") for one in decided]
+        return self.writer.write(policy, judged, verdicts)
 
 
 async def faststream(args: dict[str, Any]) -> float:
@@ -309,11 +313,12 @@ async def prepare(bootstrap: str, topic: str, outputs: list[str], count: int) ->
 
 
 def decision_bytes(policies: Path) -> int:
-    """Mean value of the worker's decisions on the first thousand events."""
+    """Mean bytes of the worker's decisions, values and headers, on the first thousand events."""
     decide = Decide({"policies": str(policies)})
     asyncio.run(decide.store.load())
-    values = decide([(value, 0, i) for i, (_, value) in enumerate(events(1_000))])
-    return round(statistics.mean(len(value) for _, value in values))
+    decided = decide.whole([(value, 0, i) for i, (_, value) in enumerate(events(1_000))])
+    headers = [sum(len(name) + len(content) for name, content in one.outgoing.headers) for one in decided]
+    return round(statistics.mean(len(one.outgoing.value or b"") for one in decided) + statistics.mean(headers))
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from worker.decode.schema import MAX_ID, MAX_INT, MAX_NAME, MAX_TENANT
 _EVENT = frozenset({"id", "tenant", "time", "parts", "context", "stream", "deadline_ms"})
 _TEXT = frozenset({"type", "text", "role"})
 _CONTEXT = frozenset({"channel", "audience", "language", "region", "actor", "attributes"})
-_CONTEXT_NAMES = ("channel", "audience", "language", "region", "actor")
 _STREAM = frozenset({"id", "seq", "offset_ms", "speaker", "final"})
 _REF = frozenset({"url", "sha256", "bytes"})
 _MEDIA = {
@@ -42,8 +41,10 @@ def check_event(body: Any) -> int:
     unknown = 0 if _EVENT.issuperset(body) else len(body.keys() - _EVENT)
     for index, part in enumerate(parts):
         unknown += _check_part(part, index)
-    _name(body, "time", "")
-    _whole(body, "deadline_ms", "")
+    if "time" in body:  # a look costs less than a call
+        _name(body, "time", "")
+    if "deadline_ms" in body:
+        _whole(body, "deadline_ms", "")
     if (context := body.get("context")) is not None:
         unknown += _check_context(context)
     if (stream := body.get("stream")) is not None:
@@ -93,13 +94,16 @@ def _check_media(part: dict[str, Any], known: frozenset[str], at: str) -> int:
 def _check_context(context: Any) -> int:
     if type(context) is not dict:
         raise _wrong("context", "an object or null")
-    for name in _CONTEXT_NAMES:
-        if name in context:
+    unknown = 0
+    for name, value in context.items():
+        if name not in _CONTEXT:
+            unknown += 1
+        elif name == "attributes":
+            if value is not None and type(value) is not dict:
+                raise _wrong("context.attributes", "an object or null")
+        elif type(value) is not str or len(value) > MAX_NAME:
             _name(context, name, "context.")
-    attributes = context.get("attributes")
-    if attributes is not None and type(attributes) is not dict:
-        raise _wrong("context.attributes", "an object or null")
-    return 0 if _CONTEXT.issuperset(context) else len(context.keys() - _CONTEXT)
+    return unknown
 
 
 def _check_stream(stream: Any) -> int:

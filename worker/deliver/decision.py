@@ -50,16 +50,20 @@ class DecisionWriter:
         wall = self._clock.wall()
         stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         now, wall_ms = self._clock.now(), int(wall * 1000)
+        latencies: dict[tuple[float, int], tuple[dict[str, float], str]] = {}  # most events of a batch share theirs
         written = []
         for (event, findings, received), verdict in zip(judged, verdicts, strict=True):
-            score_ms = round((now - received) * 1000.0, 1)
-            total_ms = max(wall_ms - event.broker_ms, 0) if event.broker_ms else score_ms
+            moment = (received, event.broker_ms)
+            latency = latencies.get(moment)
+            if latency is None:
+                found = _latency(now - received, wall_ms - event.broker_ms if event.broker_ms else None)
+                latency = latencies[moment] = (found, orjson.dumps(found).decode())
             if is_plain(verdict, findings):
                 mac = self._content_hmac(event) if self._content_key else None
-                value = self._plain.write(event, policy, findings, stamp, score_ms, total_ms, mac)
-                written.append(Decided(_outgoing(event, policy, verdict.action, value), verdict.action, ()))
+                outgoing = self._plain.write(event, policy, findings, stamp, latency[1], mac)
+                written.append(Decided(outgoing, verdict.action, ()))
             else:
-                written.append(self._one(event, policy, findings, verdict, stamp, score_ms, total_ms))
+                written.append(self._one(event, policy, findings, verdict, stamp, latency[0]))
         return written
 
     def _one(
@@ -69,8 +73,7 @@ class DecisionWriter:
         findings: Findings,
         verdict: Verdict,
         stamp: str,
-        score_ms: float,
-        total_ms: float,
+        latency: dict[str, float],
     ) -> Decided:
         action, overrides = _after(verdict, findings, policy)
         body: dict[str, Any] = {
@@ -94,11 +97,7 @@ class DecisionWriter:
             or None,
             "content_hmac": self._content_hmac(event),
             "source": _position_json(event.position),
-            "latency_ms": {
-                "queue": max(round(total_ms - score_ms, 1), 0.0),
-                "score": score_ms,
-                "total": total_ms,
-            },
+            "latency_ms": latency,
             "candidate": None,
             "call": None,
         }
@@ -129,6 +128,13 @@ class DecisionWriter:
             mac.update(f"{kind} {len(content)}:".encode())  # lengths, so that parts cannot run into each other
             mac.update(content)
         return "b2:" + mac.hexdigest()
+
+
+def _latency(score_s: float, total_ms: int | None) -> dict[str, float]:
+    """Milliseconds in the queue, from admission to decision, and in all; without a stamp of the queue's, only ours."""
+    score_ms = round(score_s * 1000.0, 1)
+    total = score_ms if total_ms is None else max(total_ms, 0)
+    return {"queue": max(round(total - score_ms, 1), 0.0), "score": score_ms, "total": total}
 
 
 def _outgoing(event: Event, policy: Policy, action: Action, value: bytes) -> Outgoing:

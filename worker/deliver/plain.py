@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from worker.core.decisions import Action, Findings, Verdict
 from worker.core.events import Event
 from worker.core.ports import Policy
-from worker.core.records import Position
+from worker.core.records import Headers, Outgoing, Position, Route
 
 _MOST_TEMPLATES = 10_000  # tenants times reloads must not grow it without end
-_Template = tuple[str, str, str, str]
+_ALLOW = ("action", b"allow")
+
+
+class _Template(NamedTuple):
+    """What does not differ from event to event: JSON between the fields that do, and headers."""
+
+    after_id: str
+    after_time: str
+    after_context: str
+    after_mac: str
+    tenant: tuple[str, bytes]
+    policy: tuple[str, bytes]
 
 
 def decision_id(tenant: str, event_id: str, first: Position) -> str:
     """The same for every repeat of an event read at the same first position, whatever was reloaded in between."""
-    name = f"{tenant}\0{event_id}\0{first.topic}\0{first.partition}\0{first.offset}"
-    return "d-" + hashlib.sha256(name.encode()).hexdigest()[:32]
+    name = f"{tenant}\0{event_id}\0{first[0]}\0{first[1]}\0{first[2]}"
+    return "d-" + hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def is_plain(verdict: Verdict, findings: Findings) -> bool:
@@ -56,45 +67,42 @@ class PlainDecisions:
         self._templates: dict[tuple[str, str, frozenset[str], str], _Template] = {}
 
     def write(
-        self,
-        event: Event,
-        policy: Policy,
-        findings: Findings,
-        stamp: str,
-        score_ms: float,
-        total_ms: float,
-        content_hmac: str | None,
-    ) -> bytes:
-        """decision.v1 as JSON. `stamp`: RFC 3339; `score_ms` and `total_ms` as they will stand there."""
-        position = event.position
-        key = (policy.digest, event.tenant, findings.part_types, position.topic)
+        self, event: Event, policy: Policy, findings: Findings, stamp: str, latency: str, content_hmac: str | None
+    ) -> Outgoing:
+        """The whole record. `stamp`: RFC 3339; `latency`: the object `latency_ms` as JSON."""
+        position, event_id = event.position, event.id
+        key = (policy.digest, event.tenant, findings.part_types, position[0])
         template = self._templates.get(key)
         if template is None:
             if len(self._templates) >= _MOST_TEMPLATES:
                 self._templates.clear()
             template = self._templates[key] = _template(event, policy, findings)
         names = policy.context_fields
-        context = orjson.dumps(conditions_read(event.context, names)).decode() if names else "{}"
+        context = _json(conditions_read(event.context, names)) if names else "{}"
         mac = "null" if content_hmac is None else f'"{content_hmac}"'
-        number, event_id = decision_id(event.tenant, event.id, event.first_position or position), _json(event.id)
-        after_id, after_time, after_context, after_mac = template
-        return (
-            f'{{"id":"{number}","event_id":{event_id}{after_id}"{stamp}"{after_time}{context}{after_context}{mac}'
-            f'{after_mac}{position.partition},"offset":{position.offset}}},"latency_ms":'
-            f'{{"queue":{max(round(total_ms - score_ms, 1), 0.0)},"score":{score_ms},"total":{total_ms}}},'
-            f'"candidate":null,"call":null}}'
+        number = decision_id(event.tenant, event_id, event.first_position or position)
+        after_id, after_time, after_context, after_mac, tenant_header, policy_header = template
+        value = (
+            f'{{"id":"{number}","event_id":{_json(event_id)}{after_id}"{stamp}"{after_time}{context}{after_context}'
+            f'{mac}{after_mac}{position[1]},"offset":{position[2]}}},"latency_ms":{latency},'
+            '"candidate":null,"call":null}'
         ).encode()
+        headers: Headers = (_ALLOW, tenant_header, ("event-id", event_id.encode()), policy_header)
+        if event.traceparent is not None:
+            headers += (("traceparent", event.traceparent.encode()),)
+        return Outgoing(Route.ALLOW, event.key, value, headers, position)
 
 
 def _template(event: Event, policy: Policy, findings: Findings) -> _Template:
-    """What stands between the fields that differ from event to event."""
     about = _json({"id": policy.id, "version": policy.version, "digest": policy.digest})
-    return (
+    return _Template(
         f',"tenant":{_json(event.tenant)},"time":',
         f',"types":{_json(sorted(findings.part_types))},"action":"allow","reasons":[],"shadow":[],"scores":{{}},'
         '"hits":[],"context":',
         f',"overrides":[],"policy":{about},"models":[],"degraded":null,"content_hmac":',
         f',"source":{{"topic":{_json(event.position.topic)},"partition":',
+        ("tenant", event.tenant.encode()),
+        ("policy-digest", policy.digest.encode()),
     )
 
 

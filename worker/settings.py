@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -76,6 +76,23 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
     http: HttpSettings = Field(default_factory=HttpSettings)
+
+    @model_validator(mode="after")
+    def _kafka_has_room(self) -> Settings:
+        """A drain ends before the group goes on without it; a dead letter fits into a request with its headers."""
+        if self.transport != "kafka":
+            return self
+        if self.flow.drain_s * 1000 >= self.kafka.rebalance_timeout_ms:
+            raise ValueError(
+                f"flow.drain_s {self.flow.drain_s:g} is not below kafka.rebalance_timeout_ms "
+                f"{self.kafka.rebalance_timeout_ms}: the group would go on before the drain ends, lower it"
+            )
+        if self.flow.dead_letter_bytes > self.kafka.max_request_size * 0.95:
+            raise ValueError(
+                f"flow.dead_letter_bytes {self.flow.dead_letter_bytes} leaves no room for headers below "
+                f"kafka.max_request_size {self.kafka.max_request_size}: lower it"
+            )
+        return self
 
 
 def load(path: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:

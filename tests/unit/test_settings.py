@@ -139,3 +139,15 @@ def test_a_file_that_is_missing_or_broken_is_named() -> None:
         load(Path("gone.toml"))
     with pytest.raises(ConfigError, match=r"broken\.toml is not TOML"):
         load(written("transport = ", "broken.toml"))
+
+
+def test_a_drain_longer_than_the_group_waits_is_refused() -> None:
+    """The group would hand the partitions on while they are still being drained."""
+    with pytest.raises(ConfigError, match=r"flow\.drain_s 60 .*lower it"):
+        load(None, {"flow.drain_s": 60})
+
+
+def test_a_dead_letter_that_no_request_can_hold_is_refused() -> None:
+    """It would be published again and again, and never be taken."""
+    with pytest.raises(ConfigError, match=r"dead_letter_bytes .*lower it"):
+        load(None, {"flow.dead_letter_bytes": 2_000_000})

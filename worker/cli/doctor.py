@@ -40,7 +40,7 @@ def doctor(
         console = Console()
         for name, ok, detail in findings:
             mark = "[green]ok  [/green]" if ok else "[red]fail[/red]"
-            console.print(f"{mark} [bold]{name:<10}[/bold] {detail}", highlight=False)
+            console.print(f"{mark} [bold]{name:<10}[/bold] {detail}", highlight=False, soft_wrap=True)
     if not all(ok for _, ok, _ in findings):
         raise typer.Exit(1)
 

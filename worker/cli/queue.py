@@ -113,8 +113,7 @@ def watch(
                         sys.stdout.buffer.write((record.value or b"") + b"\n")
                         sys.stdout.buffer.flush()
                         continue
-                    cells = show.row(orjson.loads(record.value or b"{}"))
-                    console.print(*cells, sep="  ")
+                    console.print(show.line(orjson.loads(record.value or b"{}")), soft_wrap=True)
         finally:
             await tail.stop()
 

@@ -39,6 +39,15 @@ def row(decision: dict[str, Any], name: str | None = None) -> list[str | Text]:
     ]
 
 
+def line(decision: dict[str, Any]) -> Text:
+    """One decision as one line, for a stream of them: what happened first, details after."""
+    name, kind, action, because, score, ms = row(decision)
+    text = Text.assemble(action, " " * (6 - len(action)), f"{score:>5} {ms:>6} ms  {kind:<11}{name}")
+    if because:
+        text.append("  " + str(because).replace("\n", " in "), style="dim")
+    return text
+
+
 def why(decision: dict[str, Any]) -> str:
     """The strictest reason in a few words: category, where it was seen, which list or threshold."""
     first = next(iter(decision["reasons"]), None)

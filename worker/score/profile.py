@@ -16,7 +16,7 @@ from worker.score.lane import Lane
 OnLoading = Callable[[str, int, int], None]  # what is loading now, how many are done, of how many
 
 # Most items and most padded cost of one batch: tokens, pixels, samples.
-_TEXT = (128, 16_384)
+_TEXT = (64, 8_192)
 _IMAGE = (16, 32_000_000)
 _AUDIO = (16, 8 * 30 * 16_000)
 
@@ -112,4 +112,4 @@ def device_in_use(wanted: str) -> str:
     cards = ctranslate2.get_cuda_device_count()
     if wanted == "cuda" and not cards:
         raise ConfigError('models.device is "cuda" and no CUDA device is there: use "auto" or "cpu"')
-    return f"{cards} CUDA device(s)" if cards and wanted != "cpu" else "the processor, int8"
+    return f"{cards} CUDA device(s)" if cards and wanted != "cpu" else "the processor"

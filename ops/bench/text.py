@@ -1,12 +1,11 @@
 """
-Texts judged a second: windows, lanes and heads as the worker runs them, against a plain fp32 loop.
+Texts judged a second: the whole worker, from event to decision record, against a plain fp32 loop.
 
 The rival is the loop a careful user writes first: tokenise, fp32 model in torch, mean pool, in batches of 32 as they
 come, cut at 256 tokens, 2 threads. It is spared the heads; the worker also normalises, reads texts past 256 tokens to
 their end and looks at normalised copies. Turns are interleaved, because the machine is seldom quiet; `ratio_cpu`
 compares processor seconds, which other people's load moves less. Fidelity is measured with the worker itself on torch
-in fp32, one view at a time: it shows what engine and batching change and nothing else. Left out: the queue, the
-envelope, the decision record.
+in fp32, one view at a time: it shows what engine and batching change and nothing else. The queue is in memory.
 """
 
 from __future__ import annotations
@@ -16,21 +15,24 @@ import gzip
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import structlog
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from worker.app import Worker, load_models, running
 from worker.core.clock import SystemClock
 from worker.core.decisions import Findings
 from worker.core.errors import ModelFailed
 from worker.core.events import PartType
+from worker.core.records import Draft
 from worker.core.views import Floats, TextSource, empty_scores
 from worker.policy.compile import CompiledPolicy, compile_policy
 from worker.policy.folder import read_folder
@@ -41,18 +43,18 @@ from worker.score.device import Device
 from worker.score.lane import Answer, Ask, Lane
 from worker.score.models.minilm import MiniLM, MiniLMScorer
 from worker.score.weights import MINILM
+from worker.settings import load
+from worker.transport.memory import MemoryLog, MemoryTail, MemoryTransport
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT.parent / "shared" / "data" / "text" / "openai_moderation_dev.jsonl.gz"
 STRIDE = 3  # every third text, so that the rival ends within a minute
-ROUND = 96  # texts a turn
+ROUND = 133  # texts a turn
 THREADS = 2
 RIVAL_BATCH = 32
 RIVAL_TOKENS = 256
 TEXT = (PartType.TEXT,)
-
-Judge = Callable[[Sequence[str]], Floats]  # texts to float32 [N, C]
 
 
 @dataclass(slots=True)
@@ -81,8 +83,43 @@ class Fp32Encoder:
         return normal
 
 
-class Worker:
-    """The worker from text to scores, on one policy."""
+class Whole:
+    """The worker as `tidegate run` wires it, kept running between turns, over a queue in memory."""
+
+    def __init__(self) -> None:
+        self._settings = load(None, {"policies": ROOT / "policies", "models.threads": THREADS})
+        self._log = MemoryLog()
+        topics = self._settings.topics
+        self._tail = MemoryTail(self._log, (topics.allow, topics.flag, topics.block))
+        models = load_models(self._settings.models.model_dump())
+        self.worker = Worker(self._settings, MemoryTransport(self._log, topics), models)
+        self._sent = 0
+
+    async def judge(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Decisions, in the texts' order."""
+        if not self._sent:
+            await self._tail.start()
+        first, self._sent = self._sent, self._sent + len(texts)
+        self._log.append(
+            [
+                Draft(self._settings.topics.events, None, orjson.dumps(_event(first + i, text)))
+                for i, text in enumerate(texts)
+            ]
+        )
+        found: dict[int, dict[str, Any]] = {}
+        while len(found) < len(texts):
+            for record in await self._tail.read(max_records=1_000, timeout_s=1.0):
+                decision = orjson.loads(record.value or b"")
+                found[int(decision["event_id"])] = decision
+        return [found[first + i] for i in range(len(texts))]
+
+
+def _event(number: int, text: str) -> dict[str, Any]:
+    return {"id": str(number), "tenant": "bench", "parts": [{"type": "text", "text": text}]}
+
+
+class Direct:
+    """From text to scores without the queue and records, for the exact model."""
 
     def __init__(self, model: MiniLM, policy: CompiledPolicy) -> None:
         self._views = Views(model)
@@ -164,20 +201,28 @@ def actions(policy: CompiledPolicy, scores: Floats) -> list[str]:
     return [verdict.action.label for verdict in policy.decide(findings)]
 
 
-def race(texts: Sequence[str], ours: Judge, rival: Judge) -> tuple[Times, Times, Floats]:
-    """Seconds of each over the same texts in turns, and our scores."""
-    seconds = {ours: Times(), rival: Times()}
-    scores: list[Floats] = []
+async def race(texts: Sequence[str], ours: Whole, rival: Loop) -> tuple[Times, Times, list[dict[str, Any]]]:
+    """Seconds of each over the same texts in turns, and our decisions."""
+    times, theirs = Times(), Times()
+    decisions: list[dict[str, Any]] = []
     for turn, first in enumerate(range(0, len(texts), ROUND)):
         batch = texts[first : first + ROUND]
-        for runner in (ours, rival) if turn % 2 else (rival, ours):
+        for ours_now in (True, False) if turn % 2 else (False, True):
             begun, cpu_begun = time.perf_counter(), time.process_time()
-            found = runner(batch)
-            seconds[runner].wall += time.perf_counter() - begun
-            seconds[runner].cpu += time.process_time() - cpu_begun
-            if runner is ours:
-                scores.append(found)
-    return seconds[ours], seconds[rival], np.concatenate(scores)
+            if ours_now:
+                decisions += await ours.judge(batch)
+            else:
+                rival.judge(batch)
+            spent = times if ours_now else theirs
+            spent.wall += time.perf_counter() - begun
+            spent.cpu += time.process_time() - cpu_begun
+    return times, theirs, decisions
+
+
+async def _run(texts: Sequence[str], whole: Whole, rival: Loop) -> tuple[Times, Times, list[dict[str, Any]]]:
+    async with running(whole.worker):
+        await whole.judge(texts[:8])
+        return await race(texts, whole, rival)
 
 
 def main() -> None:
@@ -185,15 +230,16 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     with gzip.open(TEXTS, "rt", encoding="utf-8") as lines:
         texts = [json.loads(line)["prompt"] for line in lines][::STRIDE]
-    model = MiniLM("cpu", THREADS)
-    policy = default_policy(model)
-    worker, rival = Worker(model, policy), Loop()
-    worker.judge(texts[:8])
+    whole, rival = Whole(), Loop()
     rival.judge(texts[:8])
-    ours, theirs, scores = race(texts, worker.judge, rival.judge)
-    exact = Worker(MiniLM(encoder=Fp32Encoder()), policy).judge(texts)
+    ours, theirs, decisions = asyncio.run(_run(texts, whole, rival))
+    exact_model = MiniLM(encoder=Fp32Encoder())
+    policy = default_policy(exact_model)
+    exact = Direct(exact_model, policy).judge(texts)
+    scores = np.array([[one["scores"].get(name, np.nan) for name in policy.categories] for one in decisions])
     moved = np.abs(scores - exact)
-    changed = sum(a != b for a, b in zip(actions(policy, scores), actions(policy, exact), strict=True))
+    said = [one["action"] for one in decisions]
+    changed = sum(a != b for a, b in zip(said, actions(policy, exact), strict=True))
     print(f"{len(texts)} texts, {len(policy.categories)} categories, {THREADS} threads, turns of {ROUND} texts")
     print(f"rival: transformers fp32, batches of {RIVAL_BATCH} in order of arrival, cut at {RIVAL_TOKENS} tokens")
     values = {

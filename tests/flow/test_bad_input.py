@@ -181,7 +181,6 @@ async def test_a_record_over_the_ceiling_becomes_a_pointer(lists: Bench) -> None
 
 
 @pytest.mark.models
-@pytest.mark.xfail(reason="ten words of threat drown in a window of 254 tokens: sentences must be read by themselves")
 async def test_harm_after_5000_harmless_characters_is_found_by_the_text_model(whole: Bench) -> None:
     """And the evidence points behind them; without it the text is allowed."""
     assert len(HARMLESS) > 5_000

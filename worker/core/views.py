@@ -94,6 +94,7 @@ class View:
     cost: int
     evidence: Evidence = field(default_factory=Evidence)
     scale: float = 1.0  # original pixels per pixel, for IMAGE
+    excerpt: bool = False  # a sentence out of a long text: one of many chances of a false alarm, so it must be clearer
 
 
 @dataclass(slots=True)

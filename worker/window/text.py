@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+
+import numpy as np
 
 from worker.core.events import Degradation
 from worker.core.ports import Tokenizer
@@ -12,7 +15,10 @@ from worker.core.views import Evidence, TextSource, View, ViewKind, widest
 from worker.window.normalise import Normalised
 
 OVERLAP_TOKENS: Final = 32
-BUDGET_TOKENS: Final = 16_384
+BUDGET_TOKENS: Final = 32_768
+SENTENCE_TOKENS: Final = (4, 40)  # fewest and most of a sentence by itself; a longer one is cut
+_SENTENCE_OVERLAP: Final = 8
+_END = re.compile(r"[.!?]+[\"')\]]*(?:\s|$)|[\u3002\uff01\uff1f\u061f]|\n")
 _Span = Callable[[int, int], tuple[int, int]]
 
 
@@ -25,6 +31,9 @@ def text_views(
 ) -> tuple[list[View], list[Degradation]]:
     """
     The text views of an event: each source as written, then each normalised one, in even overlapping windows.
+
+    A text of several windows is read sentence by sentence as well (`View.excerpt`): ten words of harm do not show in a
+    window of hundreds.
 
     Dropped are normalised texts whose tokens are those of the text as written, and windows with the tokens and types
     of one before. A text without tokens has no view. Evidence is in characters of the text as written.
@@ -44,11 +53,11 @@ def text_views(
         return [View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole)], []
     cutter = _Cutter(tokenizer.window_tokens, overlap_tokens, budget_tokens)
     for source, (ids, offsets) in zip(plain, encoded, strict=False):
-        cutter.add(source, source.path, ids, offsets, _same)
+        cutter.add(source, source.path, source.text, ids, offsets, _same)
     for (i, normalised), (ids, offsets) in zip(changed, encoded[len(plain) :], strict=True):
         written = encoded[i][0]
         if len(ids) != len(written) or (ids != written).any():
-            cutter.add(plain[i], f"{plain[i].path}/normalised", ids, offsets, normalised.span)
+            cutter.add(plain[i], f"{plain[i].path}/normalised", normalised.text, ids, offsets, normalised.span)
     return cutter.views, cutter.degraded
 
 
@@ -74,6 +83,22 @@ def windows(tokens: int, window: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, start + size) for start in starts]
 
 
+def sentences(text: str, offsets: Any, window: int) -> list[tuple[int, int]]:
+    """[start, end) in tokens of each sentence, short ones joined to the next, long ones cut; every token is in one."""
+    fewest, most = SENTENCE_TOKENS
+    ends = [found.end() for found in _END.finditer(text)] + [len(text)]
+    stops = np.searchsorted(offsets[:, 1], ends, side="right").tolist()
+    places: list[tuple[int, int]] = []
+    start = 0
+    for stop in [stop for stop in stops if stop < len(offsets)] + [len(offsets)]:
+        if stop - start < fewest and stop < len(offsets):
+            continue
+        cut = windows(stop - start, min(most, window), _SENTENCE_OVERLAP)
+        places += [(start + a, start + b) for a, b in cut]
+        start = stop
+    return places
+
+
 class _Cutter:
     """Cuts token sequences into views until the event's budget is spent."""
 
@@ -84,9 +109,11 @@ class _Cutter:
         self.views: list[View] = []
         self.degraded: list[Degradation] = []
 
-    def add(self, source: TextSource, path: str, ids: Any, offsets: Any, span: _Span) -> None:
+    def add(self, source: TextSource, path: str, text: str, ids: Any, offsets: Any, span: _Span) -> None:
         """Views of one token sequence; `span` maps its text's characters to the source's."""
-        for start, end in windows(len(ids), self._window, self._overlap):
+        wide = windows(len(ids), self._window, self._overlap)
+        close = sentences(text, offsets, self._window) if len(wide) > 1 else []
+        for excerpt, (start, end) in [(False, place) for place in wide] + [(True, place) for place in close]:
             piece = ids[start:end]
             key = (tuple(source.types), piece.tobytes())
             if key in self._seen:
@@ -98,7 +125,7 @@ class _Cutter:
             self._left -= end - start
             first, last = span(int(offsets[start][0]), int(offsets[end - 1][1]))
             evidence: Evidence = source.evidence(first, last)
-            self.views.append(View(path, ViewKind.TEXT, source.types, piece, end - start, evidence))
+            self.views.append(View(path, ViewKind.TEXT, source.types, piece, end - start, evidence, excerpt=excerpt))
 
     def _say(self, path: str) -> None:
         if path in self._short:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from worker.core.events import PartType
 from worker.core.views import Evidence, Segment, TextSource
 from worker.window import joint_source, normalise, text_views
-from worker.window.text import windows
+from worker.window.text import sentences, windows
 from worker.window.views import Views
 
 
@@ -69,10 +69,33 @@ def test_harm_after_five_thousand_harmless_characters_is_in_a_window() -> None:
     words = Words(window_tokens=100)
     views, degraded = text_views([(source(text), None)], words)
     danger = words.known["danger"]
-    (hit,) = [v for v in views if danger in v.content]
-    assert hit.evidence.span is not None
-    assert "DANGER" in text[slice(*hit.evidence.span)]
+    hits = [v for v in views if danger in v.content]
+    assert [hit.excerpt for hit in hits] == [False, True]
+    for hit in hits:
+        assert hit.evidence.span is not None
+        assert "DANGER" in text[slice(*hit.evidence.span)]
     assert degraded == []
+
+
+def test_a_long_text_is_read_sentence_by_sentence_as_well() -> None:
+    """A sentence of harm has a view of its own, and every word is in one."""
+    text = "We went to the river and fed the ducks there. " * 3 + "I will find and hurt you! Bye. The end of it is here"
+    words = Words(window_tokens=30)
+    views, _ = text_views([(source(text), None)], words)
+    read = [text[slice(*v.evidence.span)] for v in views if v.excerpt and v.evidence.span is not None]
+    assert read == [
+        "We went to the river and fed the ducks there.",
+        "I will find and hurt you!",
+        "Bye. The end of it is here",
+    ]
+
+
+@given(st.lists(st.sampled_from(["word", "word.", "word!\n", "\n", "word?"]), max_size=80))
+def test_every_word_of_a_long_text_is_in_a_sentence(pieces: list[str]) -> None:
+    """None is left out between two sentences or at the end."""
+    text = " ".join(pieces)
+    ((_, offsets),) = Words().encode([text])
+    assert {t for a, b in sentences(text, offsets, 8) for t in range(a, b)} == set(range(len(offsets)))
 
 
 def test_a_normalised_text_has_its_own_view_with_evidence_in_the_original() -> None:

@@ -18,6 +18,9 @@ from worker.score.weights import MINILM, MINILM_TOKENIZER, content_digest
 Ids = npt.NDArray[np.int32]
 
 _CLS, _SEP = 101, 102
+# Log-odds taken from a sentence out of a long text, since the maximum over many is what counts; tuned on the long rows
+# of the development half of the OpenAI moderation set: AUROC .858 without sentences, .868 with them at 2, .848 at 0.
+_EXCERPT = 2.0
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
 
@@ -72,7 +75,7 @@ class MiniLMScorer:
 
     def __init__(self, model: MiniLM, concepts: TextConcepts) -> None:
         self._model = model
-        self.ref = ModelRef(NAME, model.version, f"sha256:{concepts.digest}")
+        self.ref = ModelRef(NAME, model.version, f"sha256:{content_digest(concepts.digest, str(_EXCERPT))}")
 
     def score(self, views: Sequence[View], concepts: Sequence[Heads]) -> list[Floats]:
         """
@@ -96,7 +99,15 @@ class MiniLMScorer:
             embeddings = self._model.embed(contents)
         except RuntimeError as error:
             raise ModelFailed(f"{NAME} could not embed {len(contents)} texts: {type(error).__name__}") from error
-        return _against_heads(embeddings[rows], concepts)
+        scores = _against_heads(embeddings[rows], concepts)
+        return [_less_sure(found) if view.excerpt else found for view, found in zip(views, scores, strict=True)]
+
+
+def _less_sure(scores: Floats) -> Floats:
+    """float32 [C] with `_EXCERPT` taken from each log-odds; NaN stays."""
+    odds = scores * np.float32(np.exp(-_EXCERPT))
+    lowered: Floats = (odds / (1 - scores + odds)).astype(np.float32)
+    return lowered
 
 
 def _against_heads(embeddings: Floats, concepts: Sequence[Heads]) -> list[Floats]:

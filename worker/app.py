@@ -17,7 +17,7 @@ from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing
 from worker.decode import EventDecoder
 from worker.deliver.decision import DecisionWriter
-from worker.lifecycle import Health, http_app, serving, spare_the_collector, stop_on_signals
+from worker.lifecycle import Health, Loading, Report, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
 from worker.pipeline.flow import Flow
 from worker.pipeline.intake import Intake
@@ -166,14 +166,16 @@ async def run_worker(settings: Settings) -> None:
     """`tidegate run`: models, policies, transport, health; returns after a drain."""
     clock = SystemClock()
     check_policies(settings)
-    models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
-    worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
-    spare_the_collector()
+    report: Report = Loading()
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(stop_on_signals(worker.pipeline.stop))
         if settings.http.enabled:
-            app = http_app(worker.health)
+            app = http_app(lambda: report)
             await stack.enter_async_context(serving(app, host=settings.http.host, port=settings.http.port))
+        models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
+        worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
+        report = worker.health
+        stack.enter_context(stop_on_signals(worker.pipeline.stop))
+        spare_the_collector()
         await worker.run()
 
 

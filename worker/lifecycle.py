@@ -8,7 +8,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 import uvicorn
@@ -120,23 +120,54 @@ class Health:
         return generate_latest(metrics.registry)
 
 
-def http_app(health: Health) -> Starlette:
-    """`/healthz`, `/readyz`, `/status`, `/metrics`."""
+class Report(Protocol):
+    """What the HTTP endpoints ask for."""
+
+    def alive(self) -> Check: ...
+
+    def ready(self) -> list[Check]: ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    def exposition(self) -> bytes: ...
+
+
+class Loading:
+    """The report of a worker whose models are still being loaded."""
+
+    def __init__(self) -> None:
+        self.detail = "loading models"
+
+    def alive(self) -> Check:
+        return Check("loop", True, self.detail)
+
+    def ready(self) -> list[Check]:
+        return [Check("models", False, self.detail)]
+
+    def status(self) -> dict[str, Any]:
+        return {"version": __version__, "ready": [check.as_json() for check in self.ready()]}
+
+    def exposition(self) -> bytes:
+        return b""
+
+
+def http_app(report: Callable[[], Report]) -> Starlette:
+    """`/healthz`, `/readyz`, `/status`, `/metrics`, of whatever `report` gives at the moment."""
 
     async def healthz(_: Request) -> Response:
-        check = health.alive()
+        check = report().alive()
         return JSONResponse(check.as_json(), 200 if check.ok else 503)
 
     async def readyz(_: Request) -> Response:
-        checks = health.ready()
+        checks = report().ready()
         ready = all(check.ok for check in checks)
         return JSONResponse({"ready": ready, "checks": [c.as_json() for c in checks]}, 200 if ready else 503)
 
     async def status(_: Request) -> Response:
-        return JSONResponse(health.status())
+        return JSONResponse(report().status())
 
     async def metrics(_: Request) -> Response:
-        return Response(health.exposition(), media_type=CONTENT_TYPE_LATEST)
+        return Response(report().exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[

@@ -17,7 +17,7 @@ from worker.app import Worker, load_models, make_sender, make_transport, running
 from worker.core.clock import SystemClock
 from worker.core.errors import PublishFailed
 from worker.core.records import Draft
-from worker.lifecycle import http_app, serving
+from worker.lifecycle import Loading, http_app, serving
 from worker.score.profile import Models
 from worker.settings import Settings, load
 
@@ -26,7 +26,7 @@ from worker.settings import Settings, load
 async def asking(worker: Worker) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the worker's own HTTP server, on a free port."""
     async with (
-        serving(http_app(worker.health), host="127.0.0.1", port=0) as port,
+        serving(http_app(lambda: worker.health), host="127.0.0.1", port=0) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         yield client
@@ -171,3 +171,15 @@ async def test_publishes_that_are_refused_make_the_worker_not_ready(
         await bench.until(1)
         while (await client.get("/readyz")).status_code != 200:
             pass
+
+
+async def test_a_worker_that_loads_its_models_is_alive_and_says_so() -> None:
+    """An orchestrator must not kill it, and must not send it anything yet."""
+    async with (
+        serving(http_app(Loading), host="127.0.0.1", port=0) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        alive, ready = await client.get("/healthz"), await client.get("/readyz")
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert "loading models" in ready.text

@@ -70,13 +70,14 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
     from worker.score.models.ocr import RapidOcrReader
     from worker.score.models.speech import SpeechReader
 
-    threads = settings["threads"]
+    threads, device = settings["threads"], settings["device"]
+    device_in_use(device)  # refuses a device that is not there
     loaded: list[Any] = []
     steps: list[tuple[str, Callable[[], Any]]] = [
-        ("text: all-MiniLM-L6-v2", lambda: MiniLM(device=settings["device"], threads=threads)),
-        ("pictures: open_nsfw", lambda: OpenNsfw(threads)),
-        ("text in pictures: RapidOCR", lambda: RapidOcrReader(threads)),
-        ("speech: Silero VAD and Whisper tiny.en", lambda: SpeechReader(threads)),
+        ("text: all-MiniLM-L6-v2", lambda: MiniLM(device=device, threads=threads)),
+        ("pictures: open_nsfw", lambda: OpenNsfw(threads, device=device)),
+        ("text in pictures: RapidOCR", lambda: RapidOcrReader(threads, device=device)),
+        ("speech: Silero VAD and Whisper tiny.en", lambda: SpeechReader(threads, device=device)),
     ]
     for done, (what, load) in enumerate(steps):
         on_loading(what, done, len(steps))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from rapidocr.ch_ppocr_det.main import TextDetector
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
 from worker.core.views import Floats
 from worker.score.models.fineprint import Rects, fine_print
+from worker.score.onnx import open_session
 from worker.score.weights import Pinned
 
 Picture = npt.NDArray[np.uint8]  # [H, W, 3] BGR, as the networks learnt it
@@ -45,12 +45,8 @@ class LineFinder:
         WeightsRejected: the weights are missing or not the pinned ones.
     """
 
-    def __init__(self, weights: Pinned = DETECTOR) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(weights.path()), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, weights: Pinned = DETECTOR, device: str = "auto") -> None:
+        self._session = open_session(weights, device)
         self._input: str = self._session.get_inputs()[0].name
         # rapidocr's own settings
         self._boxes = DBPostProcess(thresh=0.3, box_thresh=0.5, unclip_ratio=1.6, use_dilation=True)

@@ -10,12 +10,12 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
 from worker.core.errors import ModelFailed
 from worker.core.ports import CategorySpec
 from worker.core.views import Concepts, Floats, ModelRef, View, ViewKind
+from worker.score.onnx import open_session
 from worker.score.weights import OPEN_NSFW, Pinned
 
 NAME = "open-nsfw"
@@ -65,12 +65,8 @@ class OpenNsfw:
 
     kind = ViewKind.IMAGE
 
-    def __init__(self, threads: int = 2, weights: Pinned = OPEN_NSFW) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(weights.path()), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, threads: int = 2, weights: Pinned = OPEN_NSFW, device: str = "auto") -> None:
+        self._session = open_session(weights, device)
         self._input: str = self._session.get_inputs()[0].name
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME)
         self.ref = ModelRef(NAME, importlib.metadata.version(weights.distribution), f"sha256:{weights.sha256}")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import onnxruntime
 from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 from rapidocr.utils.process_img import get_rotate_crop_image
 
 from worker.core.errors import ModelFailed
 from worker.core.views import Evidence, Floats, ModelRef, Segment, TextSource, View, ViewKind
 from worker.score.models.lines import DETECTOR, LineFinder, Picture
+from worker.score.onnx import open_session
 from worker.score.weights import Pinned
 
 NAME = "rapidocr"
@@ -62,12 +62,8 @@ class LineReader:
         WeightsRejected: the weights are missing or not the pinned ones.
     """
 
-    def __init__(self, pool: Executor, weights: Pinned = RECOGNISER) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(weights.path()), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, pool: Executor, weights: Pinned = RECOGNISER, device: str = "auto") -> None:
+        self._session = open_session(weights, device)
         self._input: str = self._session.get_inputs()[0].name
         characters = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._decode = CTCLabelDecode(character=characters)
@@ -98,6 +94,7 @@ class RapidOcrReader:
     Args:
         threads: CPU threads; each takes some of the pictures and lines, which wastes less than sharing one.
         detector, recogniser: the pinned model files.
+        device: "cpu", "cuda" or "auto".
 
     Raises:
         WeightsRejected: weights are missing or not the pinned ones.
@@ -105,10 +102,12 @@ class RapidOcrReader:
 
     kind = ViewKind.IMAGE
 
-    def __init__(self, threads: int = 2, detector: Pinned = DETECTOR, recogniser: Pinned = RECOGNISER) -> None:
+    def __init__(
+        self, threads: int = 2, detector: Pinned = DETECTOR, recogniser: Pinned = RECOGNISER, device: str = "auto"
+    ) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME)
-        self._finder = LineFinder(detector)
-        self._reader = LineReader(self._pool, recogniser)
+        self._finder = LineFinder(detector, device)
+        self._reader = LineReader(self._pool, recogniser, device)
         both = hashlib.sha256(f"{detector.sha256}{recogniser.sha256}".encode()).hexdigest()
         self.ref = ModelRef(NAME, importlib.metadata.version(recogniser.distribution), f"sha256:{both}")
 

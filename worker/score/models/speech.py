@@ -76,11 +76,16 @@ class SpeechReader:
 
     kind = ViewKind.AUDIO
 
-    def __init__(self, threads: int = 2, weights: Pinned = WHISPER_TINY_EN) -> None:
+    def __init__(self, threads: int = 2, weights: Pinned = WHISPER_TINY_EN, device: str = "auto") -> None:
         folder = weights.path().parent
         self._voice = VoiceFinder()
+        cuda = device != "cpu" and ctranslate2.get_cuda_device_count() > 0
         self._whisper = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", inter_threads=threads, intra_threads=1
+            str(folder),
+            device="cuda" if cuda else "cpu",
+            compute_type="int8_float16" if cuda else "int8",
+            inter_threads=threads,
+            intra_threads=1,
         )
         self._tokens = Tokenizer(tokenizers.Tokenizer.from_file(str(WHISPER_TOKENIZER.path())), multilingual=False)
         self._prompt = self._tokens.sot_sequence  # with timestamps: they keep Whisper from looping

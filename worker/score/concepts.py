@@ -26,7 +26,7 @@ NAME = "minilm"
 # Tuned on the development sets that docs/models.md names; a digest of them is part of the model's.
 _RIDGE = 0.03  # penalty on a head's weights
 _BACKGROUND = 2.0  # weight of the everyday lines beside the violating examples, which together weigh 1
-_ALLOWED = 0.1  # weight of a category's allowed examples
+_ALLOWED = 0.2  # weight of a category's allowed examples
 _DEFINITION = 0.5  # share of the definition beside a single example; none at `_ENOUGH` examples
 _ENOUGH = 8
 _PRIOR = 0.05  # how common a violation is taken to be when scores are made probabilities

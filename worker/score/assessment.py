@@ -28,12 +28,8 @@ class Assessment:
         self.open_reads = 0  # views an extractor has yet to read
         self.sources: list[TextSource] = []  # every text found, for the joint view
         stream = event.stream
-        self.findings = Findings(
-            context=event.context,
-            part_types=event.part_types(),
-            stream=None if stream is None else {"id": stream.id, "speaker": stream.speaker, "final": stream.final},
-            degraded=event.degraded,
-        )
+        about = None if stream is None else {"id": stream.id, "speaker": stream.speaker, "final": stream.final}
+        self.findings = Findings(event.context, event.part_types(), about, degraded=event.degraded)
 
     @property
     def complete(self) -> bool:

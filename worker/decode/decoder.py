@@ -70,6 +70,11 @@ class EventDecoder:
         self, sent: list[dict[str, Any]], raw: bytes | None, limits: ports.Limits
     ) -> tuple[tuple[Part, ...], list[Degradation]]:
         """The parts that can be read, and what is to be said of the others."""
+        first = sent[0]
+        if len(sent) == 1 and first["type"] == "text":  # most of all traffic
+            text = first["text"]
+            if len(text) <= limits.text_chars and len(text) <= self._outer.text_chars:
+                return (TextPart("parts/0", text, first.get("role")),), []
         parts: list[Part] = []
         degraded: list[Degradation] = []
         allowed = min(limits.parts, self._outer.parts)

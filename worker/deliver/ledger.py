@@ -31,21 +31,21 @@ class OffsetLedger:
 
     def opened(self, positions: Iterable[Position]) -> None:
         """Note positions as read and not yet finished."""
-        log, last = None, None
+        topic_now, number_now, log = None, -1, _Log()
         for topic, number, offset in positions:
-            if log is None or (topic, number) != last:  # records come partition by partition
-                last = Partition(topic, number)
-                log = self._logs.setdefault(last, _Log())
+            if number != number_now or topic != topic_now:  # records come partition by partition
+                topic_now, number_now = topic, number
+                log = self._logs.setdefault(Partition(topic, number), _Log())
             log.open[offset] = None
             log.next = offset + 1
 
     def finished(self, positions: Iterable[Position]) -> None:
         """Note positions as ended by an acknowledged record. Positions no longer held are ignored."""
-        log, last = None, None
+        topic_now, number_now, log = None, -1, None
         for topic, number, offset in positions:
-            if (topic, number) != last:
-                last = Partition(topic, number)
-                log = self._logs.get(last)
+            if number != number_now or topic != topic_now:
+                topic_now, number_now = topic, number
+                log = self._logs.get(Partition(topic, number))
             if log is not None:
                 log.open.pop(offset, None)
 

@@ -25,7 +25,7 @@ class FlowSettings(BaseModel):
 
     events: int = Field(10_000, ge=1, description="most events in flight")
     decoded_bytes: int = Field(512 << 20, ge=1 << 20, description="most decoded bytes in flight, all views included")
-    poll_records: int = Field(2_000, ge=1, description="most records of one poll")
+    poll_records: int = Field(500, ge=1, description="most records of one poll")
     poll_timeout_s: float = Field(0.2, gt=0, le=10, description="how long a poll waits for the first record")
     publish_records: int = Field(4_000, ge=1, description="most decisions published at once")
     commit_interval_s: float = Field(1.0, gt=0, description="how often offsets are committed")

@@ -74,7 +74,7 @@ class Intake:
 
     async def _admit(self, records: Sequence[Record]) -> None:
         flow = self._flow
-        flow.ledger.opened(record.position for record in records)
+        flow.ledger.opened([record.position for record in records])
         flow.metrics.records.inc(len(records))
         received = flow.clock.now()
         chunk: list[Admitted] = []

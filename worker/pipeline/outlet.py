@@ -44,13 +44,13 @@ class Outlet:
         fresh = [slot for slot in batch if not flow.is_stale(slot)]
         decided = self._decide(fresh)
         outgoing = [
-            slot.outgoing if one is None else one.outgoing
+            record
             for slot, one in zip(fresh, decided, strict=True)
-            if one is not None or slot.outgoing is not None
+            if (record := slot.outgoing if one is None else one.outgoing) is not None
         ]
         offsets = _offsets(fresh) if flow.order is Order.BY_PARTITION else {}
-        await self._publish([record for record in outgoing if record is not None], offsets)
-        flow.ledger.finished(slot.position for slot in fresh)
+        await self._publish(outgoing, offsets)
+        flow.ledger.finished([slot.position for slot in fresh])
         flow.ledger.committed(offsets)
         self._count(fresh, decided)
         flow.credits.give_back(len(batch), sum(slot.decoded_bytes for slot in batch))

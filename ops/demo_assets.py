@@ -109,7 +109,7 @@ DEMO: list[tuple[str, str, str, list[Event], str | None, Event]] = [
         {"audience": "kids"},
     ),
     ("war report, news forum", "news-forum", "ida", [text(REPORT)], None, {"audience": "adults"}),
-    ("war report, children's game", "kids-game", "ida", [text(REPORT)], None, {"audience": "kids"}),
+    ("war report, kids' game", "kids-game", "ida", [text(REPORT)], None, {"audience": "kids"}),
 ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -13,13 +12,16 @@ STYLES = {"allow": "green", "flag": "yellow", "block": "red"}
 
 def table(title: str | None = None) -> Table:
     """An empty table of decisions."""
-    made = Table(title=title, title_justify="left", pad_edge=False, header_style="bold", box=box.SIMPLE_HEAD)
-    made.add_column("event", max_width=36, overflow="ellipsis", no_wrap=True)
-    made.add_column("kind", no_wrap=True, min_width=5)
-    made.add_column("action", no_wrap=True, min_width=6)
-    made.add_column("why", overflow="fold", min_width=24)
-    made.add_column("score", justify="right", no_wrap=True, min_width=5)
-    made.add_column("ms", justify="right", no_wrap=True, min_width=4)
+    made = Table(
+        title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0), header_style="bold underline", box=None
+    )
+    # Widths that leave all six columns whole on a terminal of 80.
+    made.add_column("event", max_width=25, overflow="ellipsis", no_wrap=True)
+    made.add_column("kind", max_width=10, no_wrap=True)
+    made.add_column("action", no_wrap=True)
+    made.add_column("why", overflow="fold", min_width=22, max_width=25)
+    made.add_column("score", justify="right", no_wrap=True)
+    made.add_column("ms", justify="right", no_wrap=True)
     return made
 
 
@@ -56,5 +58,5 @@ def why(decision: dict[str, Any]) -> str:
         return f"degraded: {degraded[0]['code']}" if degraded else ""
     where = first.get("view") or ""
     if "list" in first:
-        return f"{first['category']}\n{where}, on the list {first['list']}"
-    return f"{first['category']}\n{where}, at or over {first['threshold']:g}"
+        return f"{first['category']}\n{where}, list {first['list']}"
+    return f"{first['category']}\n{where} ≥ {first['threshold']:g}"

@@ -49,8 +49,8 @@ from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ROOT.parent / "shared" / "data" / "text" / "openai_moderation_dev.jsonl.gz"
-STRIDE = 3  # every third text, so that the rival ends within a minute
-ROUND = 133  # texts a turn
+STRIDE = 4  # every fourth text, so that the rival ends within a minute
+ROUND = 100  # texts a turn
 THREADS = 2
 RIVAL_BATCH = 32
 RIVAL_TOKENS = 256

@@ -30,7 +30,7 @@ import orjson
 from ops.kafka.broker import Broker
 from worker.deliver.decision import Decided
 
-EVENTS, PARTITIONS, ROUNDS, SEED = 80_000, 6, 2, 20261124
+EVENTS, PARTITIONS, ROUNDS, SEED = 120_000, 6, 2, 20261124
 RIVALS = ("tidegate", "bare", "faststream", "quix")
 WORDS = (  # noqa: SIM905  # prose reads better than a list
     "the game tonight was really close and nobody saw that last move coming but we should play again tomorrow "

@@ -18,6 +18,7 @@ import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from ops.kafka.broker import Broker
 from ops.kafka.nodes import free_port
 from tests.flow.conftest import event
 from worker.app import make_sender, make_tail
@@ -30,6 +31,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 @pytest.fixture
 async def on_kafka(kafka: str, policies: Path) -> Settings:
     """Settings of a worker on topics of its own, which exist."""
+    return await settings_on(kafka, policies)
+
+
+async def settings_on(kafka: str, policies: Path) -> Settings:
     name = uuid.uuid4().hex[:8]
     topics = {role: f"{name}.{role}" for role in ("events", "allow", "flag", "block", "dead_letter")}
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
@@ -184,3 +189,27 @@ async def test_sigterm_drains_and_the_next_worker_repeats_nothing(on_kafka: Sett
         await send(on_kafka, 1_000, 100)
         found = await until(1_100)
     assert len(found) == 1_100
+
+
+async def test_a_broker_that_goes_away_in_the_middle_costs_time_and_no_event(policies: Path, tmp_path: Path) -> None:
+    """The worker stays, says that it is not ready, and goes on when the broker is back."""
+    with Broker(own=True) as broker:
+        settings = await settings_on(broker.bootstrap, policies)
+        worker = Process(settings, tmp_path)
+        try:
+            await worker.ready()
+            await send(settings, 0, 1_000)
+            async with reading(settings) as until:
+                await until(1_000)
+            broker.kill()
+            async with asyncio.timeout(30), httpx.AsyncClient() as client:
+                while (await client.get(f"http://127.0.0.1:{worker.port}/readyz")).status_code == 200:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+                assert (await client.get(f"http://127.0.0.1:{worker.port}/healthz")).status_code == 200
+            broker.start()
+            await send(settings, 1_000, 500)
+            async with reading(settings) as until:
+                found = await until(1_500)
+        finally:
+            worker.end(signal.SIGKILL)
+    assert {decision["event_id"] for decision in found} == {f"{i:06}" for i in range(1_500)}

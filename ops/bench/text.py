@@ -151,7 +151,7 @@ class Direct:
         asks = [
             Ask(view, concepts, number)
             for number, text in enumerate(texts)
-            for view in self._views.texts([TextSource("parts/0", text, TEXT)])[0]
+            for view in self._views.texts([(TextSource("parts/0", text, TEXT), self._views.normalised(text))])[0]
         ]
         left = len(asks)
         device.submit(NAME, asks)

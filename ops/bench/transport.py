@@ -201,7 +201,7 @@ class Decide:
             for part in event.parts:
                 source = TextSource(part.path, part.text, (PartType.TEXT,))  # type: ignore[union-attr]
                 found = self.views.normalised(source.text)
-                text, back = found if found is not None else (None, None)
+                text, back = (found.text, found.span) if found is not None else (None, None)
                 assessment.findings.hits += policy.match(source, text, back)
             judged.append((event, assessment.findings, now))
         verdicts = policy.decide([findings for _, findings, _ in judged])

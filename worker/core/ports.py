@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from worker.core.decisions import Findings, Hit, Verdict
 from worker.core.events import Event
 from worker.core.records import Draft, Order, Outgoing, Partition, Position, Record, TransportHealth
-from worker.core.views import Concepts, Derived, Floats, ModelRef, TextSource, View, ViewKind
+from worker.core.views import Concepts, Floats, ModelRef, TextSource, View, ViewKind
 
 Revoked = Callable[[frozenset[Partition]], Awaitable[None]]
 
@@ -306,7 +306,6 @@ __all__ = [
     "CategorySpec",
     "ConceptCompiler",
     "Decoder",
-    "Derived",
     "Envelope",
     "Extractor",
     "Limits",

@@ -97,13 +97,6 @@ class View:
     excerpt: bool = False  # a sentence out of a long text: one of many chances of a false alarm, so it must be clearer
 
 
-@dataclass(slots=True)
-class Derived:
-    """What an extractor read in a view: text that goes back into the text lane. Empty text: nothing was there."""
-
-    source: TextSource
-
-
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """Which model gave a score, as it stands in a decision."""

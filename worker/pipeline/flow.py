@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,14 +51,6 @@ class Slot:
         self.assessment: Assessment | None = None
         self.outgoing: Outgoing | None = None
         self.code: str | None = None  # the dead letter's reason
-
-
-@dataclass(frozen=True, slots=True)
-class Liveness:
-    """Ages in seconds, for health."""
-
-    poll_age_s: float
-    publishing: bool
 
 
 class Flow:

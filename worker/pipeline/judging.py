@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from worker.core.decisions import Hit
@@ -13,7 +13,9 @@ from worker.core.views import ModelRef, TextSource, View, ViewKind
 from worker.pipeline.flow import Flow, Slot
 from worker.score.assessment import Assessment
 from worker.score.lane import Answer, Ask
+from worker.window.normalise import Normalised
 
+Source = tuple[TextSource, Normalised | None]  # a text as written and, where that differs, as its reader sees it
 Job = tuple[str, Ask]  # a lane's name and what it is asked
 _TEXT = (PartType.TEXT,)
 
@@ -37,9 +39,9 @@ class Prepared(NamedTuple):
 class ViewMaker(Protocol):
     """`window/`: events and derived texts to views."""
 
-    def normalised(self, text: str) -> tuple[str, Callable[[int, int], tuple[int, int]]] | None: ...
+    def normalised(self, text: str) -> Normalised | None: ...
 
-    def texts(self, sources: Sequence[TextSource]) -> tuple[list[View], list[Degradation]]: ...
+    def texts(self, sources: Sequence[Source]) -> tuple[list[View], list[Degradation]]: ...
 
     def joint(self, sources: Sequence[TextSource]) -> TextSource | None: ...
 
@@ -99,8 +101,7 @@ class Judging:
 
     def prepare(self, slot: Slot) -> Prepared:
         """Cut an event into its first views and match its lists. CPU only; runs in any thread."""
-        assessment = slot.assessment
-        assert assessment is not None
+        assessment = _of(slot)
         jobs: list[Job] = []
         texts = []
         for part in assessment.event.parts:
@@ -122,8 +123,7 @@ class Judging:
         for one in prepared:
             for lane, ask in one.jobs:
                 by_lane.setdefault(lane, []).append(ask)
-            assert one.slot.assessment is not None
-            if one.slot.assessment.complete:
+            if _of(one.slot).complete:
                 self._flow.complete(one.slot)
         for lane, asks in by_lane.items():
             assert self._device is not None, "a view for a model and no device. This is a bug."
@@ -133,8 +133,7 @@ class Judging:
         """Fold a finished batch in; called on the loop by the device."""
         continued: list[Prepared] = []
         for ticket, view, result in answers:
-            assessment = ticket.slot.assessment
-            assert assessment is not None
+            assessment = _of(ticket.slot)
             jobs: list[Job] = []
             if isinstance(result, ModelFailed):
                 self._flow.metrics.model_failures.labels(ticket.lane).inc()
@@ -182,10 +181,10 @@ class Judging:
             return []
         assessment = _of(slot)
         assessment.sources.extend(sources)
-        self._match(assessment, sources)
+        normalised = self._match(assessment, sources)
         if not self._reads_text(assessment.policy):
             return []
-        views, degraded = self._views.texts(sources)
+        views, degraded = self._views.texts(normalised)
         assessment.findings.degraded.extend(degraded)
         return self._route(slot, views)
 
@@ -197,22 +196,26 @@ class Judging:
         joint = self._views.joint(assessment.sources)
         if joint is None:
             return []
-        self._match(assessment, [joint])
+        normalised = self._match(assessment, [joint])
         if not self._reads_text(assessment.policy):
             return []
-        views, _ = self._views.texts([joint])  # over the budget means its sources were, and they said so
+        views, _ = self._views.texts(normalised)  # over the budget means its sources were, and they said so
         return self._route(slot, views)
 
-    def _match(self, assessment: Assessment, sources: Sequence[TextSource]) -> None:
+    def _match(self, assessment: Assessment, sources: Sequence[TextSource]) -> list[Source]:
+        """Match the lists; gives the sources with their normalised form, which the text models read too."""
         hits = assessment.findings.hits
+        pairs: list[Source] = []
         for source in sources:
             normalised = self._views.normalised(source.text)
-            text, back = normalised if normalised is not None else (None, None)
+            pairs.append((source, normalised))
+            text, back = (normalised.text, normalised.span) if normalised is not None else (None, None)
             found = assessment.policy.match(source, text, back)
             if found and source.path == "joint":  # it holds the others: only what none of them had is new
                 seen = {_what(hit) for hit in hits}
                 found = [hit for hit in found if _what(hit) not in seen]
             hits += found
+        return pairs
 
 
 def _what(hit: Hit) -> tuple[Any, ...]:

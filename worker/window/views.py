@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from worker.core.events import AudioPart, Degradation, ImagePart
 from worker.core.ports import Tokenizer
 from worker.core.views import TextSource, View
 from worker.window.media import audio_views, image_views
-from worker.window.normalise import normalise
+from worker.window.normalise import Normalised, normalise
 from worker.window.text import joint_source, text_views
 
 
@@ -23,15 +23,14 @@ class Views:
     def __init__(self, tokenizer: Tokenizer | None) -> None:
         self._tokenizer = tokenizer
 
-    def normalised(self, text: str) -> tuple[str, Callable[[int, int], tuple[int, int]]] | None:
+    def normalised(self, text: str) -> Normalised | None:
         """The normalised text and the way back to the original's characters; None when nothing changes."""
-        found = normalise(text)
-        return None if found is None else (found.text, found.span)
+        return normalise(text)
 
-    def texts(self, sources: Sequence[TextSource]) -> tuple[list[View], list[Degradation]]:
+    def texts(self, sources: Sequence[tuple[TextSource, Normalised | None]]) -> tuple[list[View], list[Degradation]]:
         """Texts as written and normalised, in windows of the model's length."""
         assert self._tokenizer is not None, "a text view and no text model. This is a bug."
-        return text_views([(source, normalise(source.text)) for source in sources], self._tokenizer)
+        return text_views(sources, self._tokenizer)
 
     def joint(self, sources: Sequence[TextSource]) -> TextSource | None:
         """All texts of an event as one; None with fewer than two that say anything."""

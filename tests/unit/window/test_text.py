@@ -170,11 +170,12 @@ def test_a_worker_of_word_lists_alone_still_normalises_for_them() -> None:
     """The normalised text and the way back, without any model."""
     found = Views(None).normalised("so k1ll")
     assert found is not None
-    assert found[0] == "so kill"
-    assert found[1](3, 7) == (3, 7)
+    assert found.text == "so kill"
+    assert found.span(3, 7) == (3, 7)
 
 
 def test_the_pipeline_s_face_gives_both_forms_of_a_text() -> None:
-    """As written and normalised, from the sources alone."""
-    views, degraded = Views(Words()).texts([source("k1ll")])
+    """As written and normalised, each text normalised once for lists and models."""
+    face = Views(Words())
+    views, degraded = face.texts([(source("k1ll"), face.normalised("k1ll"))])
     assert ([v.path for v in views], degraded) == (["parts/0", "parts/0/normalised"], [])

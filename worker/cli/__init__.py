@@ -7,7 +7,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.cli import demo, doctor, moderate, queue, run, schemas
+from worker.cli import demo, doctor, moderate, policy, queue, run, schemas
 from worker.core.errors import TidegateError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("send")(queue.send)
 app.command("watch")(queue.watch)
 app.command("doctor")(doctor.doctor)
 app.command("schemas")(schemas.schemas)
+app.add_typer(policy.app, name="policy")
 
 
 def _version(show: bool) -> None:

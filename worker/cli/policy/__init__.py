@@ -1,0 +1,10 @@
+"""`tidegate policy`: one module for each verb; this file only gathers them."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Check, test, explain and compare policies, and try a change before it is live.",
+)

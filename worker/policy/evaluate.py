@@ -1,8 +1,14 @@
-"""Deciding (step 6): whole batches against flat arrays, and reasons only for what matched."""
+"""
+Deciding (step 6): a batch of events, each under its own policy, in one comparison; reasons only for what matched.
+
+Roll-up takes maxima, so a node reaches a threshold exactly when some score at it, or below it by an unbroken chain of
+rolling nodes, does. `Judge.trigger` holds, for each node, the lowest threshold that its own score can reach anywhere up
+that chain: one vector comparison finds every score that matters, and only those are walked upwards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,46 +21,37 @@ from worker.policy.tree import Arrays, Node
 ALLOW = Verdict(Action.ALLOW)
 _NOWHERE = (None, None, Evidence())
 
+Cell = tuple[int, int]  # type of part, node
+Reasons = list[tuple[bool, Reason]]  # each with whether it is a shadow's
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The nodes of one depth, siblings together: `starts` is where each family begins, `parents` whose it is."""
+    """The nodes of one depth, and the parent of each."""
 
     nodes: np.ndarray[tuple[int], np.dtype[np.intp]]
-    starts: np.ndarray[tuple[int], np.dtype[np.intp]]
     parents: np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 def levels(nodes: Sequence[Node]) -> tuple[Level, ...]:
-    """The tree by depth, deepest first, roots left out."""
+    """The tree by depth, parents before children, roots left out."""
     by_depth: dict[int, list[int]] = {}
     for index, node in enumerate(nodes):
         if node.parent >= 0:
             by_depth.setdefault(node.depth, []).append(index)
-    found = []
-    for depth in sorted(by_depth, reverse=True):
-        members = sorted(by_depth[depth], key=lambda i: (nodes[i].parent, i))
-        parents = [nodes[i].parent for i in members]
-        starts = [i for i, parent in enumerate(parents) if i == 0 or parents[i - 1] != parent]
-        found.append(
-            Level(
-                np.array(members, np.intp), np.array(starts, np.intp), np.array([parents[i] for i in starts], np.intp)
-            )
-        )
-    return tuple(found)
+    return tuple(
+        Level(np.array(members, np.intp), np.array([nodes[i].parent for i in members], np.intp))
+        for _, members in sorted(by_depth.items())
+    )
 
 
-def roll_up(scores: Floats, arrays: Arrays, tree: Sequence[Level]) -> Floats:
-    """
-    Step 5. float32 [N, T, C] of own scores to the same with each node at least its rolling children's; NaN is no score.
-    """
-    rolled = scores.copy()
+def triggers(arrays: Arrays, tree: Sequence[Level]) -> Floats:
+    """float32 [T, C]: the lowest threshold a node's own score can reach, its own or that of a node it rolls up into."""
+    lowest = np.where(arrays.enforced | arrays.shadow, np.minimum(arrays.flag, arrays.block), np.float32(np.inf))
     for level in tree:
-        counted = np.where(arrays.rolls[:, level.nodes], rolled[:, :, level.nodes], np.float32(np.nan))
-        rolled[:, :, level.parents] = np.fmax(
-            rolled[:, :, level.parents], np.fmax.reduceat(counted, level.starts, axis=2)
-        )
-    return rolled
+        above = np.where(arrays.rolls[:, level.nodes], lowest[:, level.parents], np.float32(np.inf))
+        lowest[:, level.nodes] = np.minimum(lowest[:, level.nodes], above)
+    return lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,47 +60,46 @@ class Judge:
 
     nodes: Sequence[Node]
     index: Mapping[str, int]
-    tree: Sequence[Level]
     arrays: Arrays
-    notes: tuple[str, ...] = ()
+    trigger: Floats
+    clear: Verdict = ALLOW  # the verdict when nothing matched: its notes stand even then
 
-    def decide(self, findings: Sequence[Findings]) -> list[Verdict]:
-        """Verdicts of events that share this judge's condition outcomes, each as it would be alone."""
-        reasons: list[list[tuple[bool, Reason]]] = [self._of_hits(f.hits) if f.hits else [] for f in findings]
-        scored = [i for i, f in enumerate(findings) if f.scores is not None]
-        if scored:
-            own = np.stack([findings[i].scores for i in scored]).astype(np.float32, copy=False)  # type: ignore[misc]
-            # Roll-up takes maxima of these very scores, so a row below every threshold cannot match after it either.
-            near = np.flatnonzero((own >= self.arrays.lowest).any(axis=(1, 2)))
-            if near.size:
-                self._of_scores(own[near], [scored[i] for i in near], findings, reasons)
-        return [self._verdict(found) for found in reasons]
+    def of_scores(self, found: Findings, cells: Sequence[Cell]) -> Reasons:
+        """
+        Reasons for the scores at `cells`, those at or over their trigger, in order.
 
-    def _of_scores(
-        self,
-        own: Floats,
-        events: Sequence[int],
-        findings: Sequence[Findings],
-        reasons: list[list[tuple[bool, Reason]]],
-    ) -> None:
+        A node that several scores reach is answered by the highest; of equal ones by its own, else the first below it.
+        """
+        assert found.scores is not None
         arrays = self.arrays
-        rolled = roll_up(own, arrays, self.tree)
-        blocks = rolled >= arrays.block
-        matched = (blocks | (rolled >= arrays.flag)) & (arrays.enforced | arrays.shadow)
-        for row, part, node in zip(*(axis.tolist() for axis in np.nonzero(matched)), strict=True):
-            action = Action.BLOCK if blocks[row, part, node] else Action.FLAG
-            reason = self._reason(own[row], rolled[row], part, node, action, findings[events[row]])
-            reasons[events[row]].append((bool(arrays.shadow[part, node]), reason))
+        best: dict[Cell, tuple[Floats, int]] = {}
+        for part, giver in cells:
+            score, node = found.scores[part, giver], giver
+            while True:
+                if score >= arrays.flag[part, node] or score >= arrays.block[part, node]:
+                    before = best.get((part, node))
+                    if before is None or score > before[0]:
+                        best[part, node] = (score, giver)
+                if not arrays.rolls[part, node]:
+                    break
+                node = self.nodes[node].parent
+        active = arrays.enforced | arrays.shadow
+        return [
+            (bool(arrays.shadow[cell]), self._reason(cell, score, giver, found))
+            for cell, (score, giver) in sorted(best.items(), key=lambda item: item[0])
+            if active[cell]
+        ]
 
-    def _reason(self, own: Floats, rolled: Floats, part: int, node: int, action: Action, findings: Findings) -> Reason:
-        standing = (self.arrays.block_from if action is Action.BLOCK else self.arrays.flag_from)[part][node]
-        giver = self._giver(own[part], rolled[part], part, node)
-        view, model, evidence = findings.sources.get((part, giver), _NOWHERE)
+    def _reason(self, cell: Cell, score: Floats, giver: int, found: Findings) -> Reason:
+        part, node = cell
+        blocks = bool(score >= self.arrays.block[cell])
+        standing = (self.arrays.block_from if blocks else self.arrays.flag_from)[part][node]
+        view, model, evidence = found.sources.get((part, giver), _NOWHERE)
         return Reason(
             category=self.nodes[node].path,
             type=PartType(part).label,
-            action=action,
-            score=float(str(rolled[part, node])),  # the shortest digits that are this float32
+            action=Action.BLOCK if blocks else Action.FLAG,
+            score=float(str(score)),  # the shortest digits that are this float32
             threshold=standing and standing[0],
             threshold_from=standing and standing[1],
             scored_by=self.nodes[giver].path if giver != node else None,
@@ -112,17 +108,8 @@ class Judge:
             evidence=evidence,
         )
 
-    def _giver(self, own: Floats, rolled: Floats, part: int, node: int) -> int:
-        """The node whose own score is `node`'s after roll-up: itself when it can, else down the child that gave it."""
-        while own[node] != rolled[node]:
-            node = next(
-                i
-                for i in range(node + 1, len(self.nodes))
-                if self.nodes[i].parent == node and self.arrays.rolls[part, i] and rolled[i] == rolled[node]
-            )
-        return node
-
-    def _of_hits(self, hits: Sequence[Hit]) -> list[tuple[bool, Reason]]:
+    def of_hits(self, hits: Sequence[Hit]) -> Reasons:
+        """Reasons for list hits; a hit at a node that is off is none."""
         found = []
         for hit in hits:
             node = self.index[hit.category]
@@ -134,12 +121,61 @@ class Judge:
                 found.append((shadow, reason))
         return found
 
-    def _verdict(self, found: Sequence[tuple[bool, Reason]]) -> Verdict:
+    def verdict(self, found: Reasons) -> Verdict:
+        """The strictest of the enforced reasons; all of them, strictest first."""
         if not found:
-            return ALLOW if not self.notes else Verdict(Action.ALLOW, notes=self.notes)
+            return self.clear
         acted = sorted((reason for is_shadow, reason in found if not is_shadow), key=_strictest_first)
         shadow = sorted((reason for is_shadow, reason in found if is_shadow), key=_strictest_first)
-        return Verdict(acted[0].action if acted else Action.ALLOW, tuple(acted), tuple(shadow), self.notes)
+        action = acted[0].action if acted else Action.ALLOW
+        return Verdict(action, tuple(acted), tuple(shadow), self.clear.notes)
+
+
+Scored = tuple[int, Judge, Floats]  # an event's place in the batch, its judge and its scores
+
+
+def decide(judges: Sequence[Judge | None], findings: Sequence[Findings]) -> list[Verdict]:
+    """
+    Verdicts of a batch, `findings[i]` by `judges[i]`, each as it would be alone. Policies may differ. Pure.
+
+    A judge of None allows: nothing was found that it could act on.
+    """
+    reasons: dict[int, tuple[Judge, Reasons]] = {}
+    scored: list[Scored] = []
+    verdicts: list[Verdict] = []
+    for i, (judge, found) in enumerate(zip(judges, findings, strict=True)):
+        if judge is None:
+            verdicts.append(ALLOW)
+            continue
+        verdicts.append(judge.clear)
+        if found.hits:
+            reasons[i] = (judge, judge.of_hits(found.hits))
+        if found.scores is not None:
+            scored.append((i, judge, found.scores))
+    for (i, judge, _), cells in _over(scored):
+        reasons.setdefault(i, (judge, []))[1].extend(judge.of_scores(findings[i], cells))
+    for i, (judge, what) in reasons.items():
+        verdicts[i] = judge.verdict(what)
+    return verdicts
+
+
+def _over(scored: Sequence[Scored]) -> Iterator[tuple[Scored, list[Cell]]]:
+    """The events with at least one score at or over its trigger, and where."""
+    if not scored:
+        return
+    # Side by side, not stacked: policies differ in their number of categories.
+    own = np.concatenate([scores for _, _, scores in scored], axis=1)
+    parts, columns = np.nonzero(own >= np.concatenate([judge.trigger for _, judge, _ in scored], axis=1))
+    if not parts.size:
+        return
+    ends = np.cumsum([scores.shape[1] for _, _, scores in scored])
+    events = np.searchsorted(ends, columns, side="right")
+    nodes = columns - np.concatenate(([0], ends))[events]
+    by_event: dict[int, list[Cell]] = {}
+    for event, part, node in zip(events.tolist(), parts.tolist(), nodes.tolist(), strict=True):
+        by_event.setdefault(event, []).append((part, node))
+    for event, cells in by_event.items():
+        yield scored[event], cells
 
 
 def _strictest_first(reason: Reason) -> tuple[int, bool, float]:

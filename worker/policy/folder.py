@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from worker.core.errors import PolicyRejected
-from worker.policy.document import PolicyId
 from worker.policy.lists import inside
-from worker.policy.reading import MAX_FILE_BYTES, Source, decode_text, read_json, read_policy, rejected
+from worker.policy.reading import MAX_FILE_BYTES, Source, decode_text, read_policy
+from worker.policy.tenants import EVERYONE, CandidateSpec, Tenants, read_tenants
 
 TENANTS_FILE = "tenants.json"
-EVERYONE = "*"
-
-_TENANTS = TypeAdapter(dict[str, PolicyId])
+__all__ = ["EVERYONE", "TENANTS_FILE", "Folder", "Parsed", "read_folder"]
 
 Parsed = tuple[str, Source | PolicyRejected]  # sha256 of the bytes, and what they said
 
@@ -30,6 +26,7 @@ class Folder:
     errors: Mapping[str, PolicyRejected]  # by file
     tenants: Mapping[str, str] | None  # None when tenants.json could not be read: see `errors`
     parsed: Mapping[str, Parsed]  # by file, to be given to the next reading
+    candidates: Mapping[str, CandidateSpec] = field(default_factory=dict)  # by tenant
 
 
 def read_folder(folder: Path, known: Mapping[str, Parsed]) -> Folder:
@@ -57,7 +54,10 @@ def read_folder(folder: Path, known: Mapping[str, Parsed]) -> Folder:
             for source in sources:
                 errors[source.file] = source.reject(f"{files} both have the id {policy!r}: rename one", ("id",))
     tenants = _tenants(folder, errors)
-    return Folder({i: s[0] for i, s in by_id.items() if len(s) == 1}, errors, tenants, parsed)
+    sources = {i: s[0] for i, s in by_id.items() if len(s) == 1}
+    if tenants is None:
+        return Folder(sources, errors, None, parsed)
+    return Folder(sources, errors, tenants.policies, parsed, tenants.candidates)
 
 
 def _parse(folder: Path, name: str, known: Parsed | None) -> Parsed:
@@ -86,14 +86,9 @@ def _bytes(folder: Path, name: str) -> bytes:
         raise PolicyRejected(f"cannot be read: {error.strerror}", file=name) from None
 
 
-def _tenants(folder: Path, errors: dict[str, PolicyRejected]) -> Mapping[str, str] | None:
+def _tenants(folder: Path, errors: dict[str, PolicyRejected]) -> Tenants | None:
     try:
-        text = decode_text(_bytes(folder, TENANTS_FILE), TENANTS_FILE)
-        tree = read_json(text, TENANTS_FILE)
-        try:
-            return _TENANTS.validate_python(tree, strict=True)
-        except ValidationError as error:
-            raise rejected(error, text, TENANTS_FILE) from None
+        return read_tenants(decode_text(_bytes(folder, TENANTS_FILE), TENANTS_FILE), TENANTS_FILE)
     except PolicyRejected as error:
         errors[TENANTS_FILE] = error
         return None

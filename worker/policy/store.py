@@ -18,6 +18,7 @@ from worker.policy.compile import CompiledPolicy, compile_parts, policy_digest
 from worker.policy.folder import EVERYONE, TENANTS_FILE, Folder, read_folder
 from worker.policy.lists import read_lists
 from worker.policy.resolve import resolve
+from worker.policy.tenants import CandidateSpec, falls_in_share
 
 ReloadResult = Literal["applied", "rejected", "unchanged"]
 
@@ -74,6 +75,7 @@ class PolicyStore:
         self._errors: dict[str, str] = {}
         self._tenants: dict[str, CompiledPolicy | None] = {}
         self._ids: dict[str, str] = {}  # tenant to policy id, as tenants.json last said
+        self._candidates: Mapping[str, CandidateSpec] = {}  # by tenant, as tenants.json last said
         self._one_at_a_time = asyncio.Lock()
 
     def of(self, tenant: str) -> CompiledPolicy | None:
@@ -81,6 +83,15 @@ class PolicyStore:
         if tenant in self._tenants:
             return self._tenants[tenant]
         return self._tenants.get(EVERYONE)
+
+    def candidate_of(self, tenant: str, event_id: str) -> CompiledPolicy | None:
+        """The policy that is tried on an event beside the live one: its tenant has one, in time, and it is in the share."""
+        if not self._candidates:
+            return None
+        spec = self._candidates.get(tenant if tenant in self._tenants else EVERYONE)
+        if spec is None or self._clock.wall() >= spec.until.timestamp() or not falls_in_share(event_id, spec.share):
+            return None
+        return self._applied.get(spec.policy)
 
     def status(self) -> list[PolicyStatus]:
         """Every policy and every file in error, by name."""
@@ -151,7 +162,8 @@ class PolicyStore:
                 plan.errors[policy_id] = error
             except TidegateError as error:  # a model failed while it read the examples
                 plan.errors[policy_id] = PolicyRejected(f"cannot be compiled: {error}", file=source.file)
-        for tenant, policy_id in (folder.tenants or {}).items():
+        tried = {tenant: spec.policy for tenant, spec in folder.candidates.items()}
+        for tenant, policy_id in [*(folder.tenants or {}).items(), *tried.items()]:
             if policy_id not in plan.ready and policy_id not in plan.errors and policy_id not in plan.folder.sources:
                 reason = f"tenant {tenant!r} has the policy {policy_id!r}, which no valid file holds"
                 plan.errors[policy_id] = PolicyRejected(reason, file=TENANTS_FILE)
@@ -168,7 +180,7 @@ class PolicyStore:
                 log.info("policy.applied", policy=policy_id, version=policy.version, digest=policy.digest)
                 changed = True
         if plan.folder.tenants is not None:
-            self._ids = dict(plan.folder.tenants)
+            self._ids, self._candidates = dict(plan.folder.tenants), plan.folder.candidates
         for tenant, policy_id in self._ids.items():
             now = self._applied.get(policy_id) or self._tenants.get(tenant)
             changed = changed or tenant not in self._tenants or self._tenants[tenant] is not now
@@ -183,6 +195,7 @@ class PolicyStore:
     def _forget_unused(self, sources: Mapping[str, object]) -> None:
         """A policy whose file is gone stays while a tenant has it."""
         wanted = {policy.id for policy in self._tenants.values() if policy} | set(self._ids.values())
+        wanted |= {spec.policy for spec in self._candidates.values()}
         for policy_id in [i for i in self._applied if i not in sources and i not in wanted]:
             del self._applied[policy_id], self._activated[policy_id]
 

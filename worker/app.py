@@ -19,10 +19,12 @@ from worker.decode import EventDecoder
 from worker.deliver.decision import DecisionWriter
 from worker.lifecycle import Health, Loading, Report, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
+from worker.pipeline.desk import Desk
 from worker.pipeline.flow import Flow
 from worker.pipeline.intake import Intake
 from worker.pipeline.judging import Judging
 from worker.pipeline.outlet import Outlet
+from worker.policy.compile import decide_each
 from worker.policy.store import PolicyStore
 from worker.score.device import BatchReport, Device
 from worker.score.profile import Models, load_models
@@ -66,12 +68,14 @@ class Worker:
         self._device = Device(models.lanes(clock), clock, judging.on_done, self._on_batch)
         judging.attach(self._device)
         threads = ThreadPoolExecutor(settings.models.decode_threads, thread_name_prefix="decode")
+        decoder = EventDecoder(settings.limits)
+        self.desk = Desk(self.flow, judging, decoder, threads)
         key = settings.content_key.get_secret_value().encode() if settings.content_key else None
         self.pipeline = Pipeline(
             self.flow,
             transport,
-            Intake(self.flow, transport, EventDecoder(settings.limits), self.policies, judging, threads),
-            Outlet(self.flow, transport, DecisionWriter(clock, content_key=key)),
+            Intake(self.flow, transport, decoder, self.policies, judging, threads),
+            Outlet(self.flow, transport, decide_each, DecisionWriter(clock, content_key=key)),
             threads,
         )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from worker.core.events import Degradation, PartType
+from worker.core.events import Degradation, Event, PartType
 from worker.core.records import Route
 from worker.core.views import Evidence, Floats, ModelRef
 
@@ -48,6 +48,7 @@ class Hit:
     type: PartType
     view: str  # path of the source, "/normalised" added when only the normalised text matched
     evidence: Evidence
+    search: str = ""  # fingerprint of the entries and how they were matched, 16 hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,11 @@ class Findings:
     hits: list[Hit] = field(default_factory=list)
     degraded: list[Degradation] = field(default_factory=list)
     models: list[ModelRef] = field(default_factory=list)
+
+
+class Judgement(NamedTuple):
+    """What the desk answers: an event from inside, all that was found in it, and what the policy says of that."""
+
+    event: Event
+    findings: Findings
+    verdict: Verdict

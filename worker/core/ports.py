@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from worker.core.decisions import Findings, Hit, Verdict
+from worker.core.decisions import Findings, Hit, Judgement, Verdict
 from worker.core.events import Event
 from worker.core.records import Draft, Order, Outgoing, Partition, Position, Record, TransportHealth
 from worker.core.views import Concepts, Floats, ModelRef, TextSource, View, ViewKind
@@ -213,8 +213,20 @@ class Policy(Protocol):
         """Verdicts of a batch of events, each as it would be alone. Pure."""
         ...
 
+    def judge(self, found: Findings) -> Any:
+        """Its tree as it stands under the event's conditions: opaque, for `DecideEach`."""
+        ...
+
     def otherwise(self, rule: str) -> str:
         """What to do for `failed`, `too_long`, `late` or `language`: "allow", "flag", "block" or "score"."""
+        ...
+
+
+class DecideEach(Protocol):
+    """Decides a batch that is spread over many policies, at once."""
+
+    def __call__(self, policies: Sequence[Policy], findings: Sequence[Findings]) -> list[Verdict]:
+        """Verdicts of `findings[i]` under `policies[i]`, each as it would be alone. Pure."""
         ...
 
 
@@ -223,6 +235,19 @@ class PolicyBook(Protocol):
 
     def of(self, tenant: str) -> Policy | None:
         """The tenant's policy, else that of `"*"`, else None."""
+        ...
+
+
+class EventJudge(Protocol):
+    """Judges events that come from inside, through the lanes of the traffic: `pipeline/desk.py`."""
+
+    async def judge(self, events: Sequence[bytes], policy: Policy) -> list[Judgement]:
+        """
+        What `policy` says of each event.v1, in order; nothing is published.
+
+        Raises:
+            NotAnEvent: one of them is no event.v1; then none of them is judged.
+        """
         ...
 
 
@@ -305,8 +330,10 @@ class Tokenizer(Protocol):
 __all__ = [
     "CategorySpec",
     "ConceptCompiler",
+    "DecideEach",
     "Decoder",
     "Envelope",
+    "EventJudge",
     "Extractor",
     "Limits",
     "Policy",

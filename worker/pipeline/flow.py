@@ -37,10 +37,11 @@ class Slot:
     """
     One input position on its way to exactly one terminal record.
 
-    An event has `assessment`, a dead letter `outgoing`, a tombstone neither.
+    An event has `assessment`, a dead letter `outgoing`, a tombstone neither. An event from the desk has a `waiter`
+    and no record.
     """
 
-    __slots__ = ("assessment", "code", "decoded_bytes", "epoch", "key", "outgoing", "position", "received")
+    __slots__ = ("assessment", "code", "decoded_bytes", "epoch", "key", "outgoing", "position", "received", "waiter")
 
     def __init__(self, position: Position, received: float, decoded_bytes: int, epoch: int) -> None:
         self.position = position
@@ -51,6 +52,7 @@ class Slot:
         self.assessment: Assessment | None = None
         self.outgoing: Outgoing | None = None
         self.code: str | None = None  # the dead letter's reason
+        self.waiter: asyncio.Future[None] | None = None  # who asked, when it was not the queue
 
 
 class Flow:
@@ -92,7 +94,11 @@ class Flow:
             self.complete(slot)
 
     def complete(self, slot: Slot) -> None:
-        """The slot is judged: it leaves when everything before it in its order has."""
+        """The slot is judged: it leaves when everything before it in its order has; the desk's is answered at once."""
+        if slot.waiter is not None:
+            if not slot.waiter.done():
+                slot.waiter.set_result(None)
+            return
         released = self.gate.done(slot.key, slot)
         if released:
             self.ready.extend(released)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from worker.core.decisions import Findings, Hit, Judgement, Verdict
 from worker.core.events import Event
 from worker.core.records import Draft, Order, Outgoing, Partition, Position, Record, TransportHealth
-from worker.core.views import Concepts, Floats, ModelRef, TextSource, View, ViewKind
+from worker.core.views import Concepts, Floats, Hashes, ModelRef, TextSource, Thresholds, View, ViewKind
+
+Point = Literal["high_recall", "balanced", "high_precision"]
+OPERATING_POINTS: tuple[Point, ...] = get_args(Point)  # in the order of their thresholds, lowest first
 
 Revoked = Callable[[frozenset[Partition]], Awaitable[None]]
+NO_MARKS: Mapping[Partition, str] = MappingProxyType({})
 
 
 class Transport(Protocol):
@@ -42,21 +46,30 @@ class Transport(Protocol):
         """
         ...
 
-    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+    def marks(self) -> Mapping[Partition, str]:
+        """The mark that stood beside the committed offset of each assigned partition when it came; "" for none."""
+        ...
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS
+    ) -> None:
         """
         Publish, in order for each (topic, partition); returns when all in-sync replicas have all of it.
 
         offsets: for `Order.BY_PARTITION`, the next offset to read of each partition that `outgoing` completes,
         stored in the same transaction. Empty for `Order.BY_KEY`, which commits later.
+        marks: as for `commit`.
 
         Raises:
             PublishFailed: none of it may count as finished; publishing the same again is safe.
         """
         ...
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """
         Store the next offset to read. Bounded in time; does nothing for `Order.BY_PARTITION`.
+
+        marks: at most 1,000 characters kept beside each offset; one that is not named loses what it had.
 
         Raises:
             TransportUnavailable: not stored; the caller keeps the offsets for the next call.
@@ -195,6 +208,16 @@ class Policy(Protocol):
         """The context fields that its conditions read, e.g. `audience`, `attributes.level`."""
         ...
 
+    @property
+    def stream_fields(self) -> tuple[str, ...]:
+        """The fields of `stream` that its conditions read, e.g. `final`."""
+        ...
+
+    @property
+    def basis(self) -> Basis:
+        """What its findings rest on beside its thresholds: definitions, lists, limits."""
+        ...
+
     def concepts(self, scorer: str) -> Concepts | None:
         """What `scorer` looks for under this policy; None when it has nothing to look for."""
         ...
@@ -206,6 +229,19 @@ class Policy(Protocol):
         The first entry of each list in a text, as written, else normalised; evidence points into the original.
 
         span_back: characters [start, end) of `normalised` to those of the source's text.
+        """
+        ...
+
+    @property
+    def knows_pictures(self) -> bool:
+        """True when it has lists of pictures to match."""
+        ...
+
+    def match_images(self, path: str, hashes: Hashes) -> list[Hit]:
+        """
+        One hit for each list that holds a picture like a frame of the part at `path`, at the nearest frame.
+
+        hashes: uint64 [F], the 64-bit perceptual hash of each frame.
         """
         ...
 
@@ -230,11 +266,29 @@ class DecideEach(Protocol):
         ...
 
 
+class Basis(Protocol):
+    """What was asked of models and lists: two policies with one basis find the same in every event."""
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits."""
+        ...
+
+    @property
+    def concepts(self) -> Mapping[str, str]:
+        """By category path, a fingerprint of what scorers may know of it."""
+        ...
+
+
 class PolicyBook(Protocol):
     """Which policy a tenant has now."""
 
     def of(self, tenant: str) -> Policy | None:
         """The tenant's policy, else that of `"*"`, else None."""
+        ...
+
+    def candidate_of(self, tenant: str, event_id: str) -> Policy | None:
+        """The policy to try on an event beside the live one, without acting; None for most."""
         ...
 
 
@@ -277,6 +331,13 @@ class ConceptCompiler(Protocol):
 
     def compile(self, categories: Sequence[CategorySpec]) -> Mapping[str, Concepts]:
         """By scorer name. Deterministic: the same categories and models give the same concepts."""
+        ...
+
+    def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
+        """
+        The operating points as thresholds: float64 [3, 3, C], by point in the order of `OPERATING_POINTS`, type of
+        part and category; NaN where nothing scores, None when nothing scores anything. As deterministic as `compile`.
+        """
         ...
 
 
@@ -328,6 +389,8 @@ class Tokenizer(Protocol):
 
 
 __all__ = [
+    "Basis",
+    "OPERATING_POINTS",
     "CategorySpec",
     "ConceptCompiler",
     "DecideEach",
@@ -337,6 +400,7 @@ __all__ = [
     "Extractor",
     "Limits",
     "Policy",
+    "Point",
     "PolicyBook",
     "Revoked",
     "Scorer",

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import stamina
 import structlog
 
+from worker.core.decisions import Verdict
 from worker.core.errors import PublishFailed, TransportUnavailable
-from worker.core.ports import Policy, Transport
+from worker.core.ports import DecideEach, Policy, Transport
 from worker.core.records import Order, Outgoing, Partition
 from worker.deliver.decision import Decided, DecisionWriter, Judged
 from worker.pipeline.flow import Flow, Slot
@@ -21,9 +22,10 @@ log = structlog.get_logger(__name__)
 class Outlet:
     """The only publisher and the only committer."""
 
-    def __init__(self, flow: Flow, transport: Transport, writer: DecisionWriter) -> None:
+    def __init__(self, flow: Flow, transport: Transport, decide: DecideEach, writer: DecisionWriter) -> None:
         self._flow = flow
         self._transport = transport
+        self._decide_each = decide
         self._writer = writer
         self._committing = asyncio.Lock()
 
@@ -57,22 +59,21 @@ class Outlet:
         flow.settled.set()
 
     def _decide(self, slots: Sequence[Slot]) -> list[Decided | None]:
-        """Verdicts by policy, whole groups at a time; decisions in the slots' order; None for what is no event."""
+        """Verdicts of the whole batch, decisions by policy, in the slots' order; None for what is no event."""
         decided: list[Decided | None] = [None] * len(slots)
-        groups: dict[int, tuple[Policy, list[int], list[Judged]]] = {}
-        for i, slot in enumerate(slots):
-            judged = slot.assessment
-            if judged is not None:
-                policy = judged.policy
-                group = groups.get(id(policy))
-                if group is None:
-                    group = groups[id(policy)] = (policy, [], [])
-                group[1].append(i)
-                group[2].append((judged.event, judged.findings, slot.received))
-        for policy, places, members in groups.values():
-            verdicts = policy.decide([findings for _, findings, _ in members])
-            for place, one in zip(places, self._writer.write(policy, members, verdicts), strict=True):
-                decided[place] = one
+        judged = [(i, slot, slot.assessment) for i, slot in enumerate(slots) if slot.assessment is not None]
+        verdicts = self._decide_each([one.policy for _, _, one in judged], [one.findings for _, _, one in judged])
+        groups: dict[int, tuple[Policy, list[int], list[Judged], list[Verdict]]] = {}
+        for (i, slot, one), verdict in zip(judged, verdicts, strict=True):
+            group = groups.get(id(one.policy))
+            if group is None:
+                group = groups[id(one.policy)] = (one.policy, [], [], [])
+            group[1].append(i)
+            group[2].append((one.event, one.findings, slot.received))
+            group[3].append(verdict)
+        for policy, places, members, theirs in groups.values():
+            for place, written in zip(places, self._writer.write(policy, members, theirs), strict=True):
+                decided[place] = written
         return decided
 
     async def _publish(self, outgoing: Sequence[Outgoing], offsets: dict[Partition, int]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path as Folder
 
 from worker.core.decisions import Action, Findings, Hit, Verdict
-from worker.core.ports import ConceptCompiler
+from worker.core.ports import ConceptCompiler, Policy
 from worker.core.views import Concepts, TextSource
+from worker.policy.basis import Basis, basis
 from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
 from worker.policy.evaluate import ALLOW, Judge, decide, levels, triggers
@@ -62,7 +64,7 @@ class CompiledPolicy:
         self.id, self.version, self.digest = document.id, document.version, own_digest
         self.categories = tuple(node.path for node in nodes)
         self.limits = Ceilings(**(document.limits or LimitsSpec()).model_dump(exclude_none=True))
-        self.context_fields = conditions.context_fields
+        self.context_fields, self.stream_fields = conditions.context_fields, conditions.stream_fields
         self.severe = _inherited_flag(nodes, "severe")
         self.restricted = _inherited_flag(nodes, "restricted")
         self.lists = tuple(lists)
@@ -83,6 +85,11 @@ class CompiledPolicy:
     def concepts(self, scorer: str) -> Concepts | None:
         """What `scorer` looks for under this policy; None when it has nothing to look for."""
         return self._concepts.get(scorer)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """What its findings rest on beside its thresholds; made when first asked for."""
+        return basis(concepts_of(self._nodes, self._whens), [listed.search for listed in self.lists], self.limits)
 
     def match(self, source: TextSource, normalised: str | None = None, span_back: SpanBack | None = None) -> list[Hit]:
         """The first entry of each list in a text, as written, else normalised; evidence points into the original."""
@@ -131,7 +138,7 @@ class CompiledPolicy:
         return own
 
 
-def decide_each(policies: Sequence[CompiledPolicy], findings: Sequence[Findings]) -> list[Verdict]:
+def decide_each(policies: Sequence[Policy], findings: Sequence[Findings]) -> list[Verdict]:
     """Verdicts of a batch, `findings[i]` under `policies[i]`, in one go: fast however many policies there are. Pure."""
     judges = [policy.judge(found) for policy, found in zip(policies, findings, strict=True)]
     return decide(judges, findings)

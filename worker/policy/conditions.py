@@ -22,6 +22,7 @@ STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")
 _IDENTITIES = frozenset({"context.actor", "stream.id", "stream.seq", "stream.offset_ms", "stream.speaker"})
 _ROOTS = frozenset({"context", "parts", "stream"})
 _MAX_CACHED = 4096
+_NOTHING: Mapping[str, Any] = {}
 
 _STRING = re.compile(r"""[rRbB]{0,2}("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')""")
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")  # CEL's macros
@@ -43,8 +44,10 @@ class Conditions:
         self._conditions = tuple(conditions)
         reads = frozenset[str]().union(*(c.reads for c in conditions)) if conditions else frozenset[str]()
         self.context_fields = tuple(sorted(r.removeprefix("context.") for r in reads if r.startswith("context.")))
-        self._context_names = tuple(sorted({name.split(".")[0] for name in self.context_fields}))
+        self._plain_names = tuple(name for name in self.context_fields if "." not in name)
+        self._attribute_names = tuple(name.partition(".")[2] for name in self.context_fields if "." in name)
         self._stream_names = tuple(sorted(r.removeprefix("stream.") for r in reads if r.startswith("stream.")))
+        self.stream_fields = self._stream_names
         self._cacheable = not reads & _IDENTITIES
         self._cache: dict[tuple[Any, ...], Outcomes] = {}
 
@@ -67,11 +70,23 @@ class Conditions:
         return found
 
     def _key(self, findings: Findings) -> tuple[Any, ...]:
-        # The class goes in too: CEL tells 1, 1.0 and true apart, Python's dict does not.
-        context, stream = findings.context, findings.stream or {}
-        read = [lookup(context, name) for name in self.context_fields]
-        read += [stream.get(name) for name in self._stream_names]
-        return (findings.part_types, *((value.__class__, value) for value in read))
+        """All that is read, each with its class: CEL tells 1, 1.0 and true apart, Python's dict does not."""
+        context = findings.context
+        key: list[Any] = [findings.part_types]
+        for name in self._plain_names:
+            value = context.get(name)
+            key += (value.__class__, value)
+        if self._attribute_names:
+            attributes = context.get("attributes") or _NOTHING
+            for name in self._attribute_names:
+                value = attributes.get(name)
+                key += (value.__class__, value)
+        if self._stream_names:
+            stream = findings.stream or _NOTHING
+            for name in self._stream_names:
+                value = stream.get(name)
+                key += (value.__class__, value)
+        return tuple(key)
 
     def _evaluate(self, findings: Findings) -> Outcomes:
         given = _given(findings.context, findings.part_types, findings.stream or {})
@@ -79,9 +94,10 @@ class Conditions:
 
 
 def _given(context: Mapping[str, Any], parts: frozenset[str], stream: Mapping[str, Any]) -> dict[str, Any]:
-    """What a condition sees: known fields are null when absent."""
+    """What a condition sees: known fields are null when absent; an own attribute that is null counts as absent."""
     known: dict[str, Any] = dict.fromkeys(CONTEXT_FIELDS) | {"attributes": {}}
     known.update((name, value) for name, value in context.items() if value is not None)
+    known["attributes"] = {name: value for name, value in known["attributes"].items() if value is not None}
     return {"context": known, "parts": sorted(parts), "stream": dict.fromkeys(STREAM_FIELDS) | dict(stream)}
 
 
@@ -93,23 +109,16 @@ def _run(program: cel.Program, given: dict[str, Any]) -> Outcome:
     return said if isinstance(said, bool) else None
 
 
-def lookup(context: Mapping[str, Any], name: str) -> Any:
-    """The value of `audience` or `attributes.level`; None when absent."""
-    value: Any = context
-    for step in name.split("."):
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
-
-
 def compile_conditions(whens: Sequence[When], resolved: Resolved) -> Conditions:
     """
     Raises:
         PolicyRejected: a condition is not CEL, or reads something that no event has.
     """
-    return Conditions([_compile(when.if_, index, resolved) for index, when in enumerate(whens)])
+    return Conditions([compile_condition(when.if_, index, resolved) for index, when in enumerate(whens)])
 
 
-def _compile(source: str, index: int, resolved: Resolved) -> Condition:
+def compile_condition(source: str, index: int, resolved: Resolved) -> Condition:
+    """The `if` of `when[index]`. Raises PolicyRejected."""
     path = ("when", index, "if")
     try:
         program = cel.compile(source)

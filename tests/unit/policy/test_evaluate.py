@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.policy.building import findings, policy
+from tests.unit.policy.recursive import RecursiveEvaluator
 from worker.core.decisions import Action, Findings, Verdict
 from worker.core.events import PART_TYPES
-from worker.policy.compile import CompiledPolicy
+from worker.policy.compile import CompiledPolicy, decide_each
 from worker.policy.evaluate import ALLOW
 
 LEVELS = (0.0, 0.1, 0.25, 0.5, 0.7, 0.9, 1.0)  # few, so that scores often stand exactly at a threshold
@@ -146,6 +147,30 @@ def test_a_batch_is_decided_as_the_semantics_say(
         assert told(verdict) == expected
         acted = [Action.parse(action) for action, state, _ in expected.values() if state == "enforce"]
         assert verdict.action is max(acted, default=Action.ALLOW)
+
+
+batches = st.lists(cases(), min_size=1, max_size=3)
+Batch = list[tuple[dict[str, Any], list[tuple[dict[str, Any], np.ndarray[Any, Any]]]]]
+
+
+def agree(batch: Batch) -> None:
+    """The law of the next test, which the bench `ops/bench/policy.py` holds on many more cases."""
+    pairs = [
+        (compiled, given_scores(*event))
+        for document, events in batch
+        for compiled in [policy(document)]
+        for event in events
+    ]
+    walked = RecursiveEvaluator()
+    verdicts = decide_each([compiled for compiled, _ in pairs], [found for _, found in pairs])
+    assert verdicts == [walked.decide(compiled, found) for compiled, found in pairs]
+
+
+@settings(max_examples=100, deadline=None)
+@given(batches)
+def test_a_batch_over_several_policies_is_decided_as_by_recursion(batch: Batch) -> None:
+    """Verdicts with all their reasons, in one comparison, equal a walk through each tree."""
+    agree(batch)
 
 
 @settings(max_examples=50, deadline=None)

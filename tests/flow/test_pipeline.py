@@ -196,7 +196,7 @@ async def test_a_worker_that_breaks_says_why_and_commits_nothing_more(
         async with bench.running():
             bench.send([event("1", "hello")])
             await bench.until(1)
-            monkeypatch.setattr(type(bench.worker.policies.of("acme")), "decide", broken)
+            monkeypatch.setattr(type(bench.worker.policies.of("acme")), "judge", broken)
             bench.send([event("2", "hello")])
             async with asyncio.timeout(10):  # inside, so that a block left waiting shows as a TimeoutError
                 await asyncio.Event().wait()

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+BENCHES ?= transport text image audio policy reload backtest eos scale overload
 
 .PHONY: help install install-dev install-bench demo test lint schemas bench lock clean
 
@@ -36,8 +37,8 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, schemas agai
 schemas: $(VENV)/.installed ## write schemas/ from the code
 	$(BIN)/tidegate schemas
 
-bench: $(VENV)/.installed-dev ## the four benches, each side by side with its rivals
-	@for name in transport text image audio; do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done
+bench: $(VENV)/.installed-dev ## the benches, each side by side with its rivals
+	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done
 
 lock: ## resolve again; needs uv. Names packages, versions and hashes, no host
 	uv pip compile pyproject.toml --extra dev --extra bench --python-version 3.11 --generate-hashes \

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from worker.core.clock import SystemClock
-from worker.core.ports import Sender, Tail, Transport
+from worker.core.ports import NO_MARKS, Sender, Tail, Transport
 from worker.core.records import Draft, Order, Outgoing, Partition, Record, Route
 from worker.transport.memory import MemoryLog, MemorySender, MemoryTail, MemoryTransport
 from worker.transport.settings import SqliteSettings, TopicSettings
@@ -100,9 +100,25 @@ async def written(rig: Rig, topics: Sequence[str], count: int) -> list[Record]:
     return found
 
 
-async def finish(worker: Transport, records: Sequence[Record], route: Route = Route.ALLOW) -> None:
+async def finish(
+    worker: Transport,
+    records: Sequence[Record],
+    route: Route = Route.ALLOW,
+    marks: Mapping[Partition, str] = NO_MARKS,
+) -> None:
     """Publish each record's own bytes as its decision, and store that it is finished."""
     nexts = {record.position.of: record.position.offset + 1 for record in records}
     outgoing = [Outgoing(route, r.key, r.value, r.headers, r.position) for r in records]
-    await worker.publish(outgoing, nexts if worker.order is Order.BY_PARTITION else {})
-    await worker.commit(nexts)
+    if worker.order is Order.BY_PARTITION:
+        await worker.publish(outgoing, nexts, marks)
+    else:
+        await worker.publish(outgoing, {})
+    await worker.commit(nexts, marks)
+
+
+async def mark(worker: Transport, offsets: Mapping[Partition, int], marks: Mapping[Partition, str]) -> None:
+    """Store marks beside `offsets`, with nothing published."""
+    if worker.order is Order.BY_PARTITION:
+        await worker.publish([], offsets, marks)
+    else:
+        await worker.commit(offsets, marks)

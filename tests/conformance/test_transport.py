@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.conformance.rigs import PARTITIONS, Rig, append_events, finish, join, send, take, written
+from tests.conformance.rigs import PARTITIONS, Rig, append_events, finish, join, mark, send, take, written
 from worker.core.errors import PublishFailed, TransportUnavailable
 from worker.core.ports import Transport
 from worker.core.records import Draft, Partition, Route
@@ -93,6 +93,24 @@ async def test_what_was_only_polled_is_read_again(rig: Rig, started: list[Transp
     await first.stop()
     after = await take(await join(rig, started), 12)
     assert sorted(before) == sorted(after)
+
+
+async def test_a_mark_stands_beside_the_offset_for_whoever_reads_next(rig: Rig, started: list[Transport]) -> None:
+    """It comes with the partition, an offset stored again with another mark has that one, and without one none."""
+    await append_events(rig, 12)
+    first = await join(rig, started)
+    assert not any(first.marks().values())
+    found = await take(first, 12)
+    done = [record for record in found if record.position.offset == 0]
+    zero, one = Partition(rig.topics.events, 0), Partition(rig.topics.events, 1)
+    long = "ü" * 500
+    await finish(first, done, marks={zero: "first", one: long, Partition(rig.topics.events, 2): "gone"})
+    await mark(first, {zero: 1, Partition(rig.topics.events, 2): 1}, {zero: "second"})
+    await first.stop()
+    second = await join(rig, started)
+    again = await take(second, 8)
+    assert min(record.position.offset for record in again) == 1
+    assert {p.number: text for p, text in second.marks().items() if text} == {0: "second", 1: long}
 
 
 async def test_without_credits_nothing_comes_and_the_partitions_stay(rig: Rig, started: list[Transport]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.flow.conftest import POLICY, Bench, event
 from worker.core.errors import PublishFailed
+from worker.core.ports import NO_MARKS
 from worker.core.records import Outgoing, Partition
 from worker.settings import Settings, load
 from worker.transport.memory import MemoryLog, MemoryTransport
@@ -104,16 +105,18 @@ class _Refusing(MemoryTransport):
         self.refusals = refusals
         self.committed_while_refusing: list[Mapping[Partition, int]] = []
 
-    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+    async def publish(
+        self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS
+    ) -> None:
         if self.refusals:
             self.refusals -= 1
             raise PublishFailed("not acknowledged: try again")
-        await super().publish(outgoing, offsets)
+        await super().publish(outgoing, offsets, marks)
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        if self.refusals:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
+        if self.refusals and any(offsets.values()):  # a mark beside the offset that stood there commits nothing
             self.committed_while_refusing.append(offsets)
-        await super().commit(offsets)
+        await super().commit(offsets, marks)
 
 
 async def test_nothing_is_committed_before_it_is_acknowledged(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
 
 from worker.core.decisions import Findings, Hit, Judgement, Verdict
@@ -389,6 +390,7 @@ class Tokenizer(Protocol):
 
 
 __all__ = [
+    "NO_MARKS",
     "Basis",
     "OPERATING_POINTS",
     "CategorySpec",

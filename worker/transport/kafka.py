@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from worker.core.clock import Clock
 from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
-from worker.core.ports import Revoked
+from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Order, Outgoing, Partition, Record, TransportHealth
 from worker.transport.kafka_cluster import REFUSED, connection, partition_counts, refusal
 from worker.transport.kafka_consumer import GroupReader
@@ -98,7 +98,13 @@ class KafkaTransport:
             return []
         return await self._reader.poll(max_records, timeout_s)
 
-    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+    def marks(self) -> Mapping[Partition, str]:
+        """As the port says."""
+        return self._reader.marks if self._reader is not None else NO_MARKS
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS
+    ) -> None:
         """As the port says; `offsets` is empty for this order."""
         if self._publisher is None:
             raise PublishFailed("Kafka is not connected: start the transport before publishing")
@@ -120,11 +126,11 @@ class KafkaTransport:
             target = self._targets[slot] = TopicPartition(topic, out.source.partition % self._counts[topic])
         return target
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """As the port says."""
         if self._reader is None:
             raise TransportUnavailable("Kafka is not connected: start the transport before committing")
-        await self._reader.commit(offsets)
+        await self._reader.commit(offsets, marks)
 
     def health(self) -> TransportHealth:
         """As the port says."""

@@ -19,7 +19,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import ConsumerStoppedError, IllegalOperation, KafkaError
 
 from worker.core.errors import ConfigError, TransportUnavailable
-from worker.core.ports import Revoked
+from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Headers, Partition, Position, Record
 from worker.transport.kafka_cluster import REFUSED
 from worker.transport.settings import KafkaSettings
@@ -42,6 +42,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._epoch = 0  # counts revocations, so that records fetched before one are never given after it
         self._owned: frozenset[Partition] = frozenset()
         self._nexts: dict[Partition, int] = {}
+        self.marks: Mapping[Partition, str] = NO_MARKS  # as they stood when the partitions came
         self._ready: deque[Record] = deque()  # fetched by a poll that had already returned
         self._fetching: asyncio.Task[tuple[int, Fetched]] | None = None
         self._committing = asyncio.Lock()
@@ -134,9 +135,9 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         await asyncio.sleep(_BACKOFF_S)
         return []
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """As `Transport.commit`; leaves out partitions that are no longer ours: their new owner reads them again."""
-        mine = {TopicPartition(*p): offset for p, offset in offsets.items() if p in self._owned}
+        mine = {TopicPartition(*p): (offset, marks.get(p, "")) for p, offset in offsets.items() if p in self._owned}
         if len(mine) < len(offsets):
             _log.warning("transport.not_ours", partitions=sorted(offsets.keys() - self._owned))
         if self._stopped:
@@ -168,10 +169,21 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka after a rebalance."""
+        try:
+            self.marks = await self._stored_marks(frozenset(assigned))
+        except BaseException as error:
+            self._failure = error  # aiokafka only logs it
+            self._gate.set()
+            raise
         self._owned = frozenset(Partition(*partition) for partition in assigned)
         self._nexts = {}
         _log.info("transport.assigned", partitions=[partition.number for partition in sorted(self._owned)])
         self._gate.set()
+
+    async def _stored_marks(self, partitions: frozenset[TopicPartition]) -> dict[Partition, str]:
+        """What stands beside the committed offsets; `committed()` gives the offsets alone. Waits for the broker."""
+        stored = await self._consumer._coordinator.fetch_committed_offsets(partitions)
+        return {Partition(*partition): found.metadata or "" for partition, found in stored.items()}
 
     def lag(self) -> dict[Partition, int]:
         """Records between the last one given and the end, as the last fetch saw it."""

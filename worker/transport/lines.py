@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from worker.core.ports import Revoked
+from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Order, Outgoing, Partition, Position, Record, TransportHealth
 
 TOPIC = "lines"
@@ -47,14 +47,20 @@ class LinesTransport:
             self._read = lines[-1][0] + 1
         return [Record(Position(TOPIC, 0, number), None, line.rstrip(b"\r\n"), (), 0) for number, line in lines]
 
-    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+    def marks(self) -> Mapping[Partition, str]:
+        """None: a line that ends the process ends the command."""
+        return NO_MARKS
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS
+    ) -> None:
         """As the port says."""
         for record in outgoing:
             self._on_outgoing(record)
         self._answered = offsets.get(Partition(TOPIC, 0), self._answered)
         self._tell()
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """Nothing to store: lines are read once."""
 
     def health(self) -> TransportHealth:

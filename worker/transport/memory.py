@@ -10,7 +10,7 @@ from itertools import count
 
 from worker.core.clock import Clock, SystemClock
 from worker.core.errors import ConfigError, TransportUnavailable
-from worker.core.ports import Revoked
+from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Draft, Order, Outgoing, Partition, Position, Record, TransportHealth
 from worker.transport.partitioning import partition_of
 from worker.transport.settings import TopicSettings, topic_of
@@ -26,6 +26,7 @@ class MemoryLog:
     def __init__(self, partitions: int = 1, clock: Clock | None = None) -> None:
         self.partitions = partitions
         self.committed: dict[tuple[str, Partition], int] = {}
+        self.marks: dict[tuple[str, Partition], str] = {}
         self.members: set[str] = set()
         self._records: defaultdict[Partition, list[Record]] = defaultdict(list)
         self._starts: defaultdict[Partition, int] = defaultdict(int)
@@ -69,9 +70,10 @@ class MemoryLog:
                 found += records
         return found
 
-    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+    def commit(self, group: str, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """Store a group's next offsets, never backwards, and forget the records before them."""
         for partition, offset in offsets.items():
+            self.marks[group, partition] = marks.get(partition, "")
             self.committed[group, partition] = max(offset, self.committed.get((group, partition), 0))
             gone = self.committed[group, partition] - self._starts[partition]
             del self._records[partition][: max(gone, 0)]
@@ -96,6 +98,7 @@ class MemoryTransport:
         self._topics = topics
         self._group = group
         self._nexts: dict[Partition, int] = {}
+        self._marks: dict[Partition, str] = {}
         self._wake = asyncio.Event()
         self._running = False
 
@@ -107,6 +110,7 @@ class MemoryTransport:
         self._running = True
         partitions = self._log.of([self._topics.events])
         self._nexts = {p: self._log.committed.get((self._group, p), 0) for p in partitions}
+        self._marks = {p: self._log.marks.get((self._group, p), "") for p in partitions}
 
     async def poll(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As the port says."""
@@ -119,7 +123,13 @@ class MemoryTransport:
             await asyncio.sleep(0)  # a stopped transport must not starve the loop of a caller that polls on
         return found
 
-    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+    def marks(self) -> Mapping[Partition, str]:
+        """As the port says."""
+        return self._marks
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS
+    ) -> None:
         """As the port says; cannot fail."""
         topics, partitions = self._topics, self._log.partitions
         self._log.append(
@@ -129,11 +139,11 @@ class MemoryTransport:
             ]
         )
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """As the port says."""
         if not self._running:
             raise TransportUnavailable("the queue in memory is stopped: nothing can be committed any more")
-        self._log.commit(self._group, offsets)
+        self._log.commit(self._group, offsets, marks)
 
     def health(self) -> TransportHealth:
         """As the port says."""

@@ -14,7 +14,7 @@ import structlog
 
 from worker.core.clock import Clock
 from worker.core.errors import PublishFailed, TransportUnavailable
-from worker.core.ports import Revoked
+from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Draft, Order, Outgoing, Partition, Record, TransportHealth
 from worker.transport import sqlite_leases as leases
 from worker.transport.settings import SqliteSettings, TopicSettings, topic_of
@@ -37,6 +37,7 @@ class SqliteTransport:
         self._owner = f"{os.getpid()}-{uuid.uuid4()}"
         self._counts: dict[str, int] = {}
         self._nexts: dict[Partition, int] = {}  # partitions being read: what the gate lets through
+        self._marks: dict[Partition, str] = {}
         self._held: frozenset[Partition] = frozenset()  # partitions leased, those under revocation among them
         self._lag: dict[Partition, int] = {}
         self._detail = "not started"
@@ -78,7 +79,13 @@ class SqliteTransport:
             self._nexts[partition] = offset  # now last in turn, so that none waits behind a busy one
         return kept
 
-    async def publish(self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int]) -> None:
+    def marks(self) -> Mapping[Partition, str]:
+        """As the port says."""
+        return self._marks
+
+    async def publish(
+        self, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS
+    ) -> None:
         """As the port says; leaves out partitions that this worker has lost: their new owner reads them again."""
         stamp = int(self._clock.wall() * 1000)
 
@@ -86,7 +93,8 @@ class SqliteTransport:
             mine = leases.owned(connection, self._settings.group, self._owner)
             append(connection, self._drafts(o for o in outgoing if o.source.of in mine), self._counts, stamp)
             for partition in offsets.keys() & mine:
-                leases.store(connection, self._settings.group, partition, offsets[partition])
+                mark = marks.get(partition, "")
+                leases.store(connection, self._settings.group, partition, offsets[partition], mark)
             return mine
 
         try:
@@ -101,7 +109,7 @@ class SqliteTransport:
             topic = topic_of(self._topics, out.route)
             yield Draft(topic, out.key, out.value, out.headers, out.source.partition % self._counts[topic])
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], marks: Mapping[Partition, str] = NO_MARKS) -> None:
         """Does nothing: offsets are stored with what `publish` stores."""
 
     def health(self) -> TransportHealth:
@@ -135,16 +143,18 @@ class SqliteTransport:
         now_ms, held = int(self._clock.wall() * 1000), self._held
         group, lease_ms = self._settings.group, self._settings.lease_ms
 
-        def work(connection: sqlite3.Connection) -> tuple[leases.Share, dict[Partition, int]]:
+        def work(connection: sqlite3.Connection) -> tuple[leases.Share, dict[Partition, int], dict[Partition, str]]:
             share = leases.heartbeat(connection, group, self._owner, partitions, held, now_ms=now_ms, lease_ms=lease_ms)
-            return share, {p: end(connection, p) for p in (held | share.gained.keys()) - share.lost}
+            marks = {p: leases.committed(connection, group, p)[1] for p in share.gained}
+            return share, {p: end(connection, p) for p in (held | share.gained.keys()) - share.lost}, marks
 
         try:
-            share, ends = await self._file.transaction(work)
+            share, ends, marks = await self._file.transaction(work)
         except TransportUnavailable as error:
             self._away(error)
             return
         await self._let_go(share, on_revoked)
+        self._marks.update(marks)
         self._nexts.update(share.gained)
         self._held |= share.gained.keys()
         self._connected, self._detail = (

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS records (
   UNIQUE (topic, partition, offset));
 CREATE TABLE IF NOT EXISTS offsets (
   grp TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
-  PRIMARY KEY (grp, topic, partition)) WITHOUT ROWID;
+  mark TEXT NOT NULL DEFAULT '', PRIMARY KEY (grp, topic, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS members (
   grp TEXT NOT NULL, owner TEXT NOT NULL, expires_ms INTEGER NOT NULL, PRIMARY KEY (grp, owner)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (
@@ -66,6 +66,8 @@ class SqliteFile:
         connection.execute("PRAGMA synchronous=FULL")  # a decision that was acknowledged survives a power cut
         connection.executescript(_SCHEMA)
         connection.execute("BEGIN IMMEDIATE")
+        if "mark" not in {row[1] for row in connection.execute("PRAGMA table_info(offsets)")}:  # made by 0.1
+            connection.execute("ALTER TABLE offsets ADD COLUMN mark TEXT NOT NULL DEFAULT ''")
         connection.executemany(
             "INSERT OR IGNORE INTO topics VALUES (?, ?)", [(topic, self._settings.partitions) for topic in topics]
         )

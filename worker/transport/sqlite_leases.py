@@ -55,24 +55,24 @@ def _take(connection: sqlite3.Connection, group: str, owner: str, wanted: Sequen
     for partition in wanted:
         row = (group, *partition, owner)
         if connection.execute("INSERT OR IGNORE INTO leases VALUES (?, ?, ?, ?)", row).rowcount:
-            taken[partition] = committed(connection, group, partition)
+            taken[partition] = committed(connection, group, partition)[0]
     return taken
 
 
-def committed(connection: sqlite3.Connection, group: str, partition: Partition) -> int:
-    """The next offset that `group` has to read."""
+def committed(connection: sqlite3.Connection, group: str, partition: Partition) -> tuple[int, str]:
+    """The next offset that `group` has to read, and the mark beside it."""
     row = connection.execute(
-        "SELECT next FROM offsets WHERE grp = ? AND topic = ? AND partition = ?", (group, *partition)
+        "SELECT next, mark FROM offsets WHERE grp = ? AND topic = ? AND partition = ?", (group, *partition)
     ).fetchone()
-    return int(row[0]) if row else 0
+    return (int(row[0]), str(row[1])) if row else (0, "")
 
 
-def store(connection: sqlite3.Connection, group: str, partition: Partition, offset: int) -> None:
-    """Set the next offset that `group` has to read; never backwards."""
+def store(connection: sqlite3.Connection, group: str, partition: Partition, offset: int, mark: str = "") -> None:
+    """Set the next offset that `group` has to read, never backwards, and the mark beside it."""
     connection.execute(
-        "INSERT INTO offsets VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (grp, topic, partition) DO UPDATE SET next = MAX(next, excluded.next)",
-        (group, *partition, offset),
+        "INSERT INTO offsets (grp, topic, partition, next, mark) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (grp, topic, partition) DO UPDATE SET next = MAX(next, excluded.next), mark = excluded.mark",
+        (group, *partition, offset, mark),
     )
 
 

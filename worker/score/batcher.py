@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left, insort
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
 from worker.core.clock import Clock
 from worker.core.errors import ConfigError
+from worker.score.fair import FairOrder
 
 Item = TypeVar("Item")
 
@@ -69,21 +72,30 @@ class _Waiting(Generic[Item]):
     cost: int
     since: float
     deadline: float
+    tenant: str
+    tag: float  # its place in the fair order
 
 
 class Batcher(Generic[Item]):
     """
-    A queue that gives its oldest item company of about the same cost.
+    A queue that gives the item whose turn it is company of about the same cost.
 
-    Padding is what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around the
-    oldest item, widened on the side that adds least padding. Every batch holds the oldest item, so an item leaves
-    after at most as many batches as there were items before it: nothing starves.
+    Whose turn it is: tenants share the lane by weight (`FairOrder`), and each tenant's items go oldest first. Padding is
+    what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around that item, widened
+    on the side that adds least padding; while several tenants wait, company comes from the next two batches' worth of
+    the fair order alone, so that a flood of one tenant cannot fill what is due to another. Every batch holds the item
+    whose turn it is: nothing starves.
     """
 
     def __init__(self, limits: BatchLimits, clock: Clock) -> None:
         self.limits = limits
         self._clock = clock
         self._waiting: OrderedDict[int, _Waiting[Item]] = OrderedDict()  # by arrival
+        self._by_tenant: dict[str, OrderedDict[int, float]] = {}  # arrival to tag, in both orders at once
+        self._turns: list[
+            tuple[float, int, str]
+        ] = []  # heap of (tag, arrival, tenant) of each tenant's first; some gone
+        self._fair = FairOrder()
         self._by_cost: list[tuple[int, int]] = []  # (cost, arrival), sorted
         self._arrivals = 0
         self._cost = 0
@@ -99,8 +111,8 @@ class Batcher(Generic[Item]):
 
     @property
     def deadline(self) -> float:
-        """Deadline of the oldest item, monotonic seconds; infinite when nothing waits."""
-        return next(iter(self._waiting.values())).deadline if self._waiting else float("inf")
+        """Deadline of the item whose turn it is, monotonic seconds; infinite when nothing waits."""
+        return self._waiting[self._next()].deadline if self._waiting else float("inf")
 
     @property
     def since(self) -> float:
@@ -112,13 +124,25 @@ class Batcher(Generic[Item]):
         """True when more waits than one batch can take, so waiting longer gains nothing."""
         return len(self._waiting) >= self.limits.items or self._cost >= self.limits.cost
 
-    def add(self, item: Item, cost: int, deadline: float = float("inf")) -> None:
-        """Queue `item`; `cost` of at least 1 in the lane's unit, `deadline` in monotonic seconds."""
-        waiting = _Waiting(item, max(1, cost), self._clock.now(), deadline)
-        self._waiting[self._arrivals] = waiting
-        insort(self._by_cost, (waiting.cost, self._arrivals))
+    def add(
+        self, item: Item, cost: int, deadline: float = float("inf"), *, tenant: str = "", weight: float = 1.0
+    ) -> None:
+        """
+        Queue `item`; `cost` of at least 1 in the lane's unit, `deadline` in monotonic seconds.
+
+        weight: of the tenant against others that wait, above 0.
+        """
+        cost, number = max(1, cost), self._arrivals
+        tag = self._fair.tag(tenant, cost, weight)
+        self._waiting[number] = _Waiting(item, cost, self._clock.now(), deadline, tenant, tag)
+        line = self._by_tenant.get(tenant)
+        if line is None:
+            line = self._by_tenant[tenant] = OrderedDict()
+            heapq.heappush(self._turns, (tag, number, tenant))
+        line[number] = tag
+        insort(self._by_cost, (cost, number))
         self._arrivals += 1
-        self._cost += waiting.cost
+        self._cost += cost
 
     def drain(self) -> None:
         """Nothing more will come: what waits is due at once."""
@@ -137,24 +161,76 @@ class Batcher(Generic[Item]):
         """The batch that should leave first, due or not; None when nothing waits."""
         if not self._waiting:
             return None
-        number, oldest = next(iter(self._waiting.items()))
+        number = self._next()
+        turn = self._waiting[number]
         due = self.due_in_s() == 0.0
-        low, high = self._around(bisect_left(self._by_cost, (oldest.cost, number)))
-        chosen = self._by_cost[low:high]
-        del self._by_cost[low:high]
-        items = tuple(self._waiting.pop(arrival).item for _, arrival in chosen)
+        company = self._by_cost if len(self._by_tenant) == 1 else self._next_in_line(2 * self.limits.items)
+        low, high = self._around(company, bisect_left(company, (turn.cost, number)))
+        chosen = company[low:high]
+        if company is self._by_cost:
+            del self._by_cost[low:high]
+        else:
+            for place in chosen:
+                del self._by_cost[bisect_left(self._by_cost, place)]
+        self._fair.served(turn.tag)
+        leaving = [self._leave(arrival) for _, arrival in chosen]
+        if not self._waiting:
+            self._fair.rest()
+            self._turns.clear()
         cost = sum(c for c, _ in chosen)
         self._cost -= cost
-        return Batch(items, cost, len(items) * chosen[-1][0], oldest.since, self._why(len(items), due))
+        since = min(one.since for one in leaving)
+        items = tuple(one.item for one in leaving)
+        return Batch(items, cost, len(items) * chosen[-1][0], since, self._why(len(items), due))
 
-    def _around(self, middle: int) -> tuple[int, int]:
-        """The run [low, high) of `_by_cost` around `middle` that fits the limits, grown by least padding first."""
+    def _next(self) -> int:
+        """Arrival number of the item whose turn it is; something waits."""
+        while True:
+            _, number, tenant = self._turns[0]
+            line = self._by_tenant.get(tenant)
+            if line is not None and next(iter(line)) == number:
+                return number
+            heapq.heappop(self._turns)  # it left as company, and its successor stands in the heap
+
+    def _next_in_line(self, count: int) -> list[tuple[int, int]]:
+        """(cost, arrival) of the first `count` items in the fair order, sorted."""
+        first = []
+        for line in self._by_tenant.values():
+            items = iter(line.items())
+            number, tag = next(items)
+            first.append((tag, number, items))
+        heapq.heapify(first)
+        found: list[tuple[int, int]] = []
+        while first and len(found) < count:
+            _, number, items = first[0]
+            found.append((self._waiting[number].cost, number))
+            after = next(items, None)
+            if after is None:
+                heapq.heappop(first)
+            else:
+                heapq.heapreplace(first, (after[1], after[0], items))
+        return sorted(found)
+
+    def _leave(self, number: int) -> _Waiting[Item]:
+        one = self._waiting.pop(number)
+        line = self._by_tenant[one.tenant]
+        was_first = next(iter(line)) == number
+        del line[number]
+        if not line:
+            del self._by_tenant[one.tenant]
+        elif was_first:
+            following, tag = next(iter(line.items()))
+            heapq.heappush(self._turns, (tag, following, one.tenant))
+        return one
+
+    def _around(self, places: Sequence[tuple[int, int]], middle: int) -> tuple[int, int]:
+        """The run [low, high) of `places` around `middle` that fits the limits, grown by least padding first."""
         low, high = middle, middle + 1
-        cost = dearest = self._by_cost[middle][0]
+        cost = dearest = places[middle][0]
         while high - low < self.limits.items:
             count = high - low
-            below = self._by_cost[low - 1][0] if low > 0 else None
-            above = self._by_cost[high][0] if high < len(self._by_cost) else None
+            below = places[low - 1][0] if low > 0 else None
+            above = places[high][0] if high < len(places) else None
             padding_below = float("inf") if below is None else dearest - below
             padding_above = float("inf") if above is None else count * (above - dearest)
             # ties go up: the dearer run fills the ceiling with fewer, later batches take the cheap ones together

@@ -91,11 +91,9 @@ class Device:
             # daemons: a model that hangs must not keep the process from ending
             threading.Thread(target=self._run, name=f"device-{number}", daemon=True).start()
 
-    def submit(self, lane: str, asks: Sequence[Ask], deadline: float = float("inf")) -> None:
+    def submit(self, lane: str, asks: Sequence[Ask]) -> None:
         """
         Queue `asks`; each is answered exactly once through `on_done`, in whatever batch it leaves.
-
-        deadline: monotonic seconds at which the answers are late; a lane short of slack goes first.
 
         Raises:
             ConfigError: the device has no such lane, is not started, or is closed.
@@ -106,7 +104,7 @@ class Device:
             raise ConfigError(f"the device has no lane {lane}: configure its model")
         batcher = self._lanes[lane].batcher
         for ask in asks:
-            batcher.add(ask, ask.view.cost, deadline)
+            batcher.add(ask, ask.view.cost, ask.deadline, tenant=ask.tenant, weight=ask.weight)
         self._empty.clear()
         if not self._scheduled:
             # at the end of this turn of the loop, so that all that one turn submits can leave together

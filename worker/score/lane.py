@@ -20,11 +20,19 @@ Result = Floats | TextSource | ModelFailed
 
 
 class Ask(NamedTuple):
-    """A view to be judged. `ticket` is the caller's and comes back untouched; `concepts` is None for extractors."""
+    """
+    A view to be judged. `ticket` is the caller's and comes back untouched; `concepts` is None for extractors.
+
+    tenant, weight: who shares the lane with whom, and how much more than others, above 0.
+    deadline: monotonic seconds at which the answer is late; a lane short of slack goes first.
+    """
 
     view: View
     concepts: Concepts | None
     ticket: Any
+    tenant: str = ""
+    weight: float = 1.0
+    deadline: float = float("inf")
 
 
 class Answer(NamedTuple):
@@ -81,7 +89,7 @@ class Lane:
         self._clock = clock
 
     def slack_s(self) -> float:
-        """Seconds to spare before the oldest item would be late, were its batch started now."""
+        """Seconds to spare before the item whose turn it is would be late, were its batch started now."""
         cost = min(self.batcher.cost, self.batcher.limits.cost)
         return self.batcher.deadline - self._clock.now() - self.latency.estimate_s(cost)
 

@@ -61,9 +61,9 @@ class Desk:
             await self._more.wait()
 
 
-def asks(count: int, content: Any = "fine", cost: int = 1) -> list[Ask]:
+def asks(count: int, content: Any = "fine", cost: int = 1, deadline: float = float("inf")) -> list[Ask]:
     view = View("parts/0", ViewKind.TEXT, (PartType.TEXT,), content, cost)
-    return [Ask(view, None, ticket) for ticket in range(count)]
+    return [Ask(view, None, ticket, deadline=deadline) for ticket in range(count)]
 
 
 def lane(name: str, model: Half, items: int = 8, wait_s: float = 0.0) -> Lane:
@@ -119,8 +119,8 @@ async def test_the_lane_with_least_slack_goes_first() -> None:
     device.submit("first", asks(1))
     await asyncio.sleep(0)
     now = SystemClock().now()
-    device.submit("late", asks(1), deadline=now + 100)
-    device.submit("soon", asks(1), deadline=now + 50)
+    device.submit("late", asks(1, deadline=now + 100))
+    device.submit("soon", asks(1, deadline=now + 50))
     await asyncio.sleep(0)
     first.gate.set()
     await desk.has(3)

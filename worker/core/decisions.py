@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -85,6 +85,21 @@ class Override:
     cause: str  # "degraded", "call_state", "breaker", "late"
     action: Action
     detail: str
+
+
+def fall_back(action: Action, rules: Iterable[str], otherwise: Callable[[str], str]) -> tuple[Action, list[Override]]:
+    """
+    Step 7 for what could not be judged: `otherwise` of each rule, in order, tightens the verdict's action.
+
+    Returns the action and an override for each rule that changed it.
+    """
+    overrides = []
+    for rule in sorted(set(rules)):
+        wanted = otherwise(rule)
+        if wanted != "score" and (fallback := Action.parse(wanted)) > action:
+            action = fallback
+            overrides.append(Override("degraded", action, f"otherwise.{rule} is {wanted}"))
+    return action, overrides
 
 
 @dataclass(slots=True)

@@ -391,8 +391,8 @@ class Tokenizer(Protocol):
 
 __all__ = [
     "NO_MARKS",
-    "Basis",
     "OPERATING_POINTS",
+    "Basis",
     "CategorySpec",
     "ConceptCompiler",
     "DecideEach",
@@ -401,8 +401,8 @@ __all__ = [
     "EventJudge",
     "Extractor",
     "Limits",
-    "Policy",
     "Point",
+    "Policy",
     "PolicyBook",
     "Revoked",
     "Scorer",

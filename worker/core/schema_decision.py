@@ -52,6 +52,7 @@ class DecisionHit(_Part):
     action: ActionName
     type: PartName
     view: str
+    search: str = Field("", description="fingerprint of the entries and how they were matched")
     evidence: EvidencePlace | None = None
 
 
@@ -78,6 +79,18 @@ class DecisionPolicy(_Part):
     id: str
     version: str
     digest: Digest
+    basis: str = Field(
+        "",
+        description="fingerprint of its definitions, lists and limits: with the same one, others can be tried again",
+    )
+
+
+class DecisionCandidate(_Part):
+    """What the candidate policy would have done; it never acts."""
+
+    policy: DecisionPolicy
+    action: ActionName | None = Field(description="null when the candidate could not decide")
+    reasons: list[DecisionReason]
 
 
 class DecisionModel(_Part):
@@ -111,6 +124,7 @@ class DecisionDocument(_Part):
     scores_by_type: dict[PartName, dict[str, Probability]] | None = None
     hits: list[DecisionHit]
     context: dict[str, Any] = Field(description="the fields that the policy's conditions read")
+    stream: dict[str, Any] | None = Field(None, description="the fields of the stream that the conditions read")
     overrides: list[DecisionOverride]
     policy: DecisionPolicy
     models: list[DecisionModel]
@@ -119,7 +133,7 @@ class DecisionDocument(_Part):
     content_hmac: str | None = Field(description="HMAC of the content, keyed by tenant")
     source: SourcePosition
     latency_ms: dict[str, Milliseconds]
-    candidate: dict[str, Any] | None = None
+    candidate: DecisionCandidate | None = None
     call: dict[str, Any] | None = None
 
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 
 from worker.core.clock import Clock
-from worker.core.decisions import Action, Findings, Override, Reason, Verdict
+from worker.core.decisions import Action, Findings, Reason, Verdict, fall_back
 from worker.core.events import PART_TYPES, AudioPart, Event, ImagePart, TextPart
 from worker.core.ports import Policy
 from worker.core.records import Headers, Outgoing, Position
-from worker.deliver.plain import PlainDecisions, conditions_read, decision_id, is_plain
+from worker.deliver.candidate import Tried, candidate_json
+from worker.deliver.plain import (
+    PlainDecisions,
+    conditions_read,
+    decision_id,
+    is_plain,
+    policy_json,
+    stream_read,
+)
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
+_NONE_TRIED: Mapping[int, Tried] = {}
 _ACTIONS = tuple(action.label.encode() for action in Action)
 
 
@@ -45,25 +54,31 @@ class DecisionWriter:
         self._plain = PlainDecisions()
         self._tenant_keys: dict[str, bytes] = {}
 
-    def write(self, policy: Policy, judged: Sequence[Judged], verdicts: Sequence[Verdict]) -> list[Decided]:
-        """One decision for each event of one policy, in order."""
+    def write(
+        self,
+        policy: Policy,
+        judged: Sequence[Judged],
+        verdicts: Sequence[Verdict],
+        tried: Mapping[int, Tried] = _NONE_TRIED,
+    ) -> list[Decided]:
+        """One decision for each event of one policy, in order. `tried`: candidates' outcomes, by place in `judged`."""
         wall = self._clock.wall()
         stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         now, wall_ms = self._clock.now(), int(wall * 1000)
         latencies: dict[tuple[float, int], tuple[dict[str, float], str]] = {}  # most events of a batch share theirs
         written = []
-        for (event, findings, received), verdict in zip(judged, verdicts, strict=True):
+        for place, ((event, findings, received), verdict) in enumerate(zip(judged, verdicts, strict=True)):
             moment = (received, event.broker_ms)
             latency = latencies.get(moment)
             if latency is None:
                 found = _latency(now - received, wall_ms - event.broker_ms if event.broker_ms else None)
                 latency = latencies[moment] = (found, orjson.dumps(found).decode())
-            if is_plain(verdict, findings):
+            if is_plain(verdict, findings) and place not in tried:
                 mac = self._content_hmac(event) if self._content_key else None
                 outgoing = self._plain.write(event, policy, findings, stamp, latency[1], mac)
                 written.append(Decided(outgoing, verdict.action, ()))
             else:
-                written.append(self._one(event, policy, findings, verdict, stamp, latency[0]))
+                written.append(self._one(event, policy, findings, verdict, stamp, latency[0], tried.get(place)))
         return written
 
     def _one(
@@ -74,8 +89,9 @@ class DecisionWriter:
         verdict: Verdict,
         stamp: str,
         latency: dict[str, float],
+        tried: Tried | None,
     ) -> Decided:
-        action, overrides = _after(verdict, findings, policy)
+        action, overrides = fall_back(verdict.action, (d.rule for d in findings.degraded), policy.otherwise)
         body: dict[str, Any] = {
             "id": decision_id(event.tenant, event.id, event.first_position or event.position),
             "event_id": event.id,
@@ -88,8 +104,8 @@ class DecisionWriter:
             "scores": {},
             "hits": [_hit_json(h) for h in findings.hits],
             "context": conditions_read(event.context, policy.context_fields),
-            "overrides": overrides,
-            "policy": {"id": policy.id, "version": policy.version, "digest": policy.digest},
+            "overrides": [{"cause": o.cause, "action": o.action.label, "detail": o.detail} for o in overrides],
+            "policy": policy_json(policy),
             "models": [{"name": m.name, "version": m.version, "digest": m.digest} for m in findings.models],
             "degraded": [
                 {"code": d.code, "rule": d.rule, "where": d.where, "reason": d.reason} for d in findings.degraded
@@ -98,9 +114,11 @@ class DecisionWriter:
             "content_hmac": self._content_hmac(event),
             "source": _position_json(event.position),
             "latency_ms": latency,
-            "candidate": None,
+            "candidate": None if tried is None else candidate_json(tried),
             "call": None,
         }
+        if policy.stream_fields:
+            body["stream"] = stream_read(findings.stream, policy.stream_fields)
         if findings.scores is not None:
             _add_scores(body, policy.categories, findings)
         if verdict.notes:
@@ -150,24 +168,6 @@ def _outgoing(event: Event, policy: Policy, action: Action, value: bytes) -> Out
     return Outgoing(action.route, event.key, value, headers, event.position)
 
 
-def _after(verdict: Verdict, findings: Findings, policy: Policy) -> tuple[Action, list[dict[str, str]]]:
-    """Step 7: what could not be judged is decided by `otherwise`; it only tightens what the scores say."""
-    action = verdict.action
-    if not findings.degraded:
-        return action, []
-    overrides: list[dict[str, str]] = []
-    for rule in sorted({d.rule for d in findings.degraded}):
-        wanted = policy.otherwise(rule)
-        if wanted == "score":
-            continue
-        fallback = Action.parse(wanted)
-        if fallback > action:
-            action = fallback
-            override = Override("degraded", action, f"otherwise.{rule} is {wanted}")
-            overrides.append({"cause": override.cause, "action": action.label, "detail": override.detail})
-    return action, overrides
-
-
 def reason_json(reason: Reason) -> dict[str, Any]:
     """A reason as it stands in a decision; fields that do not apply are left out."""
     fields: dict[str, Any] = {"category": reason.category, "type": reason.type, "action": reason.action.label}
@@ -194,6 +194,7 @@ def _hit_json(hit: Any) -> dict[str, Any]:
         "action": hit.action.label,
         "type": hit.type.label,
         "view": hit.view,
+        "search": hit.search,
         "evidence": hit.evidence.as_json(),
     }
 
@@ -219,5 +220,5 @@ def _add_scores(body: dict[str, Any], categories: tuple[str, ...], findings: Fin
                 if score > best.get(name, -1.0):
                     best[name] = score
     body["scores"] = {name: best[name] for name in categories if name in best}
-    if len(by_type) > 1:
+    if len(by_type) > 1 or by_type.keys() != findings.part_types:  # a type may be there that nothing scored
         body["scores_by_type"] = by_type

@@ -60,6 +60,16 @@ def conditions_read(context: Mapping[str, Any], fields: Sequence[str]) -> dict[s
     return read
 
 
+def stream_read(stream: Mapping[str, Any] | None, fields: Sequence[str]) -> dict[str, Any]:
+    """The named fields of the event's place in a call or conversation, null when absent."""
+    return {name: (stream or {}).get(name) for name in fields}
+
+
+def policy_json(policy: Policy) -> dict[str, str]:
+    """The snapshot that decided."""
+    return {"id": policy.id, "version": policy.version, "digest": policy.digest, "basis": policy.basis.digest}
+
+
 class PlainDecisions:
     """Templates by policy, tenant, types of part and topic; equal, field by field, to the writer's long way."""
 
@@ -79,6 +89,8 @@ class PlainDecisions:
             template = self._templates[key] = _template(event, policy, findings)
         names = policy.context_fields
         context = _json(conditions_read(event.context, names)) if names else "{}"
+        if policy.stream_fields:
+            context += f',"stream":{_json(stream_read(findings.stream, policy.stream_fields))}'
         mac = "null" if content_hmac is None else f'"{content_hmac}"'
         number = decision_id(event.tenant, event_id, event.first_position or position)
         after_id, after_time, after_context, after_mac, tenant_header, policy_header = template
@@ -94,7 +106,7 @@ class PlainDecisions:
 
 
 def _template(event: Event, policy: Policy, findings: Findings) -> _Template:
-    about = _json({"id": policy.id, "version": policy.version, "digest": policy.digest})
+    about = _json(policy_json(policy))
     return _Template(
         f',"tenant":{_json(event.tenant)},"time":',
         f',"types":{_json(sorted(findings.part_types))},"action":"allow","reasons":[],"shadow":[],"scores":{{}},'

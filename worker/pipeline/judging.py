@@ -219,7 +219,7 @@ class Judging:
 
 
 def _what(hit: Hit) -> tuple[Any, ...]:
-    return (hit.list_digest, hit.category, hit.action)
+    return (hit.search, hit.list_digest, hit.category, hit.action)
 
 
 def _of(slot: Slot) -> Assessment:

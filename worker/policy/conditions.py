@@ -46,8 +46,7 @@ class Conditions:
         self.context_fields = tuple(sorted(r.removeprefix("context.") for r in reads if r.startswith("context.")))
         self._plain_names = tuple(name for name in self.context_fields if "." not in name)
         self._attribute_names = tuple(name.partition(".")[2] for name in self.context_fields if "." in name)
-        self._stream_names = tuple(sorted(r.removeprefix("stream.") for r in reads if r.startswith("stream.")))
-        self.stream_fields = self._stream_names
+        self.stream_fields = tuple(sorted(r.removeprefix("stream.") for r in reads if r.startswith("stream.")))
         self._cacheable = not reads & _IDENTITIES
         self._cache: dict[tuple[Any, ...], Outcomes] = {}
 
@@ -81,9 +80,9 @@ class Conditions:
             for name in self._attribute_names:
                 value = attributes.get(name)
                 key += (value.__class__, value)
-        if self._stream_names:
+        if self.stream_fields:
             stream = findings.stream or _NOTHING
-            for name in self._stream_names:
+            for name in self.stream_fields:
                 value = stream.get(name)
                 key += (value.__class__, value)
         return tuple(key)

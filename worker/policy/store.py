@@ -85,7 +85,7 @@ class PolicyStore:
         return self._tenants.get(EVERYONE)
 
     def candidate_of(self, tenant: str, event_id: str) -> CompiledPolicy | None:
-        """The policy that is tried on an event beside the live one: its tenant has one, in time, and it is in the share."""
+        """The policy to try on an event beside the live one: not expired, and the event is in its share."""
         if not self._candidates:
             return None
         spec = self._candidates.get(tenant if tenant in self._tenants else EVERYONE)

@@ -13,6 +13,7 @@ import re2
 
 from worker.core.decisions import Action, Hit
 from worker.core.views import TextSource
+from worker.policy.basis import fingerprint
 from worker.policy.document import Terms
 
 Span = tuple[int, int]
@@ -36,6 +37,11 @@ class TermList:
         return self.spec.match == "pattern"
 
     @property
+    def search(self) -> str:
+        """Fingerprint of the entries, how they match and the exceptions: what was looked for, whatever a hit does."""
+        return fingerprint([self.digest, self.spec.match, self.spec.except_ or []])
+
+    @property
     def whole_words(self) -> bool:
         return self.spec.match == "word"
 
@@ -45,6 +51,7 @@ class Matcher:
 
     def __init__(self, lists: Sequence[TermList]) -> None:
         self._lists = tuple(lists)
+        self._searches = tuple(listed.search for listed in lists)
         entries: dict[str, list[tuple[int, bool]]] = {}  # folded entry: (list, is an exception)
         for index, listed in enumerate(lists):
             plain = () if listed.is_pattern else listed.entries
@@ -79,7 +86,9 @@ class Matcher:
         listed = self._lists[index]
         action, evidence = Action.parse(listed.spec.action), source.evidence(*span)
         for part in source.types:
-            yield Hit(listed.digest, listed.name, listed.spec.category, action, part, view, evidence)
+            yield Hit(
+                listed.digest, listed.name, listed.spec.category, action, part, view, evidence, self._searches[index]
+            )
 
     def find(self, text: str) -> dict[int, Span]:
         """By list index, the characters of its first entry in `text` that no exception covers."""

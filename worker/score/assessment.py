@@ -9,6 +9,7 @@ from worker.core.events import Degradation, Event
 from worker.core.ports import Policy
 from worker.core.views import Floats, ModelRef, TextSource, View, empty_scores
 
+_STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")  # what conditions may read of it
 SCORE_DECIMALS = 4  # what a decision stores; rounded before deciding, so that a stored decision can be taken again
 
 
@@ -28,7 +29,7 @@ class Assessment:
         self.open_reads = 0  # views an extractor has yet to read
         self.sources: list[TextSource] = []  # every text found, for the joint view
         stream = event.stream
-        about = None if stream is None else {"id": stream.id, "speaker": stream.speaker, "final": stream.final}
+        about = None if stream is None else {name: getattr(stream, name) for name in _STREAM_FIELDS}
         self.findings = Findings(event.context, event.part_types(), about, degraded=event.degraded)
 
     @property

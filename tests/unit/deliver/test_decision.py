@@ -20,6 +20,8 @@ from worker.core.schema_decision import DecisionDocument
 from worker.core.views import Concepts, Evidence, ModelRef, TextSource, empty_scores
 from worker.deliver.decision import Decided, DecisionWriter
 from worker.deliver.plain import decision_id
+from worker.policy.basis import Basis, basis
+from worker.policy.compile import Ceilings
 
 AT = Position("moderation.events", 3, 7)
 SECRET = "a line that must stand nowhere"
@@ -35,6 +37,8 @@ class Rules:
     digest: str = DIGEST
     categories: tuple[str, ...] = ("hate", "hate/threatening", "sexual")
     context_fields: tuple[str, ...] = ()
+    stream_fields: tuple[str, ...] = ()
+    basis: Basis = field(default_factory=lambda: basis((), (), Ceilings()))
     fallback: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -135,13 +139,22 @@ def test_every_score_stands_there_and_an_unscored_category_is_left_out() -> None
 
 
 def test_scores_of_one_type_are_not_written_twice() -> None:
-    """`scores_by_type` is there only when there is more than one type."""
+    """`scores_by_type` is there only when the types of part do not say whose scores they are."""
     one = event()
     scores = empty_scores(3)
-    scores[PartType.AUDIO] = 0.125
+    scores[PartType.TEXT] = 0.125
     body = write(one, Rules(), findings(one, scores=scores), Verdict(Action.ALLOW))[1]
     assert "scores_by_type" not in body
-    assert set(body["scores"].values()) == {0.125}
+    assert body["scores"] == dict.fromkeys(Rules().categories, 0.125)
+
+
+def test_a_type_that_nothing_scored_is_told_apart() -> None:
+    """Text and a picture of which only the picture was scored: a tool that decides again must know."""
+    both = event(TextPart("parts/0", SECRET), ImagePart("parts/1", np.zeros((1, 2, 2, 3), np.uint8)))
+    scores = empty_scores(3)
+    scores[PartType.IMAGE] = 0.125
+    body = write(both, Rules(), findings(both, scores=scores), Verdict(Action.ALLOW))[1]
+    assert body["scores_by_type"] == {"image": dict.fromkeys(Rules().categories, 0.125)}
 
 
 def test_a_reason_gives_place_and_cause_but_no_content() -> None:
@@ -281,4 +294,4 @@ def test_models_stand_with_their_digests() -> None:
     models = [ModelRef("minilm-heads", "1", "sha256:m")]
     body = write(one, Rules(), findings(one, models=models), Verdict(Action.ALLOW))[1]
     assert body["models"] == [{"name": "minilm-heads", "version": "1", "digest": "sha256:m"}]
-    assert body["policy"] == {"id": "acme", "version": "1", "digest": DIGEST}
+    assert body["policy"] == {"id": "acme", "version": "1", "digest": DIGEST, "basis": Rules().basis.digest}

@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 
 MAX_NESTING = 80  # 32 levels of categories, each with its `children`, and what stands around them
 
-_TOKEN = re.compile(r'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+)', re.DOTALL)
+TOKEN = re.compile(r'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+)', re.DOTALL)
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
 
 
@@ -28,18 +28,23 @@ class _Container:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A key or array item, its 1-based line, and what JSON readers let pass but a policy must not hold."""
+    """
+    A key or array item, its 1-based line, its token's characters, and what JSON readers let pass but a policy must not.
+    """
 
     path: Path
     line: int
     problem: str | None = None
+    start: int = 0  # of the token: a key with its quotes, or an item's first token
+    end: int = 0
+    is_key: bool = False
 
 
 def places(text: str) -> Iterator[Place]:
     """Every key and array item of `text`, in order; stops where the text is no longer JSON. Never recurses."""
     stack: list[_Container] = []
     line, counted = 1, 0
-    for match in _TOKEN.finditer(text):
+    for match in TOKEN.finditer(text):
         token = match.group(1)
         line += text.count("\n", counted, match.start(1))
         counted = match.start(1)
@@ -51,9 +56,9 @@ def places(text: str) -> Iterator[Place]:
         elif token == ":":
             continue
         elif stack and stack[-1].wants_key:
-            yield _key(stack, token, line)
+            yield _key(stack, token, line, match.start(1))
         else:
-            yield from _value(stack, token, line)
+            yield from _value(stack, token, line, match.start(1))
 
 
 def _step(stack: list[_Container]) -> None:
@@ -67,7 +72,7 @@ def _path(stack: list[_Container]) -> Path:
     return tuple(container.key for container in stack)
 
 
-def _key(stack: list[_Container], token: str, line: int) -> Place:
+def _key(stack: list[_Container], token: str, line: int, start: int) -> Place:
     top = stack[-1]
     try:
         name = str(json.loads(token))
@@ -76,19 +81,21 @@ def _key(stack: list[_Container], token: str, line: int) -> Place:
     problem = f"the key {name!r} stands twice: keep one" if name in top.seen else None
     top.seen.add(name)
     top.key, top.wants_key = name, False
-    return Place(_path(stack), line, problem)
+    return Place(_path(stack), line, problem, start, start + len(token), is_key=True)
 
 
-def _value(stack: list[_Container], token: str, line: int) -> Iterator[Place]:
+def _value(stack: list[_Container], token: str, line: int, start: int) -> Iterator[Place]:
+    end = start + len(token)
     if stack and not stack[-1].is_object:
-        yield Place(_path(stack), line)
+        yield Place(_path(stack), line, None, start, end)
     if token in "{[":
         stack.append(_Container(token == "{", "" if token == "{" else 0, token == "{"))
         if len(stack) > MAX_NESTING:
-            yield Place(_path(stack)[:6], line, f"nested more than {MAX_NESTING} deep: categories may be 32 deep")
+            problem = f"nested more than {MAX_NESTING} deep: categories may be 32 deep"
+            yield Place(_path(stack)[:6], line, problem, start, end)
         return
     if token in _NO_NUMBERS or (token[0] in "-0123456789" and _overflows(token)):
-        yield Place(_path(stack), line, f"{token[:20]} is not a finite number")
+        yield Place(_path(stack), line, f"{token[:20]} is not a finite number", start, end)
 
 
 def _overflows(token: str) -> bool:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as Folder
 
 from worker.core.decisions import Action, Findings, Hit, Verdict
+from worker.core.errors import PolicyRejected
 from worker.core.ports import ConceptCompiler, Policy
-from worker.core.views import Concepts, TextSource
+from worker.core.views import Concepts, TextSource, Thresholds
 from worker.policy.basis import Basis, basis
 from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
+from worker.policy.dsa import Dsa, inherited
 from worker.policy.evaluate import ALLOW, Judge, decide, levels, triggers
+from worker.policy.files import FolderFiles
 from worker.policy.lists import read_lists
 from worker.policy.places import Path
 from worker.policy.resolve import Resolved, digest
 from worker.policy.terms import Matcher, SpanBack, TermList
-from worker.policy.tree import Candidates, Node, Slot, build, fields_of, flatten, own_fields
+from worker.policy.tree import Candidates, Node, Slot, bare, build, fields_of, flatten, has_points, own_fields
 
 _MAX_JUDGES = 256  # sets of condition outcomes kept; a policy with more of them builds some again
 _DEFAULT_FALLBACKS: dict[str, str] = {"failed": "flag", "late": "score", "language": "score", "too_long": "flag"}
@@ -59,6 +62,7 @@ class CompiledPolicy:
         conditions: Conditions,
         own_digest: str,
         concepts: Mapping[str, Concepts],
+        points: Thresholds | None = None,
     ) -> None:
         document = resolved.document
         self.id, self.version, self.digest = document.id, document.version, own_digest
@@ -71,9 +75,10 @@ class CompiledPolicy:
         self._otherwise: dict[str, str] = _DEFAULT_FALLBACKS | (document.otherwise or Otherwise()).model_dump(
             exclude_none=True
         )
-        self._nodes, self._index = nodes, {node.path: i for i, node in enumerate(nodes)}
+        self._nodes, self._index = bare(nodes), {node.path: i for i, node in enumerate(nodes)}
         self._levels = levels(nodes)
-        self._own = own_fields(resolved, nodes)
+        self._own, self._points = own_fields(resolved, nodes), points
+        self._dsa = inherited(nodes)
         self._whens = tuple(document.when or ())
         self._whens_from = resolved.origin(("when",))
         self._conditions = conditions
@@ -109,6 +114,10 @@ class CompiledPolicy:
         """What to do for `failed`, `too_long`, `late` or `language`: "allow", "flag", "block" or "score"."""
         return self._otherwise[rule]
 
+    def dsa(self, category: str) -> Dsa | None:
+        """What a statement of reasons for `category` says, its ancestors' fields included; None when nothing does."""
+        return self._dsa.get(category)
+
     def _judge(self, outcomes: Outcomes) -> Judge:
         judge = self._judges.get(outcomes)
         if judge is None:
@@ -118,7 +127,7 @@ class CompiledPolicy:
             notes = tuple(
                 f"when[{i}] failed and took its stricter side" for i, said in enumerate(outcomes) if said is None
             )
-            arrays = build(self._nodes, own)
+            arrays = build(self._nodes, own, self._points)
             clear = Verdict(Action.ALLOW, notes=notes) if notes else ALLOW
             judge = Judge(self._nodes, self._index, arrays, triggers(arrays, self._levels), clear)
             self._judges[outcomes] = judge
@@ -151,7 +160,7 @@ def compile_policy(resolved: Resolved, folder: Folder, concept_compiler: Concept
     Raises:
         PolicyRejected: with the file, line and path of what is wrong.
     """
-    return compile_parts(resolved, read_lists(resolved, folder), concept_compiler)
+    return compile_parts(resolved, read_lists(resolved, FolderFiles(folder)), concept_compiler)
 
 
 def policy_digest(resolved: Resolved, lists: Sequence[TermList]) -> str:
@@ -163,10 +172,14 @@ def compile_parts(resolved: Resolved, lists: Sequence[TermList], concept_compile
     """`compile_policy` for lists that are read already."""
     document = resolved.document
     nodes = flatten(document.categories)
-    _check_references(resolved, {node.path for node in nodes})
+    for unknown in unknown_categories(resolved, {node.path for node in nodes}):
+        raise unknown
     conditions = compile_conditions(document.when or (), resolved)
-    concepts = concept_compiler.compile(concepts_of(nodes, document.when or ()))
-    return CompiledPolicy(resolved, nodes, lists, conditions, policy_digest(resolved, lists), concepts)
+    wanted = concepts_of(nodes, document.when or ())
+    settings = [setting for when in document.when or () for setting in when.set_.values()]
+    points = concept_compiler.points(wanted) if has_points(own_fields(resolved, nodes), settings) else None
+    concepts = concept_compiler.compile(wanted)
+    return CompiledPolicy(resolved, nodes, lists, conditions, policy_digest(resolved, lists), concepts, points)
 
 
 def concepts_of(nodes: Sequence[Node], whens: Sequence[When]) -> tuple[CategoryConcept, ...]:
@@ -189,8 +202,8 @@ def concepts_of(nodes: Sequence[Node], whens: Sequence[When]) -> tuple[CategoryC
     return tuple(found)
 
 
-def _check_references(resolved: Resolved, known: set[str]) -> None:
-    """Every category that a list, condition or test names must be there."""
+def unknown_categories(resolved: Resolved, known: Container[str]) -> Iterator[PolicyRejected]:
+    """An error for every category that a list, condition or test names and that is not there."""
     document = resolved.document
     named: list[tuple[Path, str]] = []
     named += [(("terms", i, "category"), terms.category) for i, terms in enumerate(document.terms or ())]
@@ -198,7 +211,7 @@ def _check_references(resolved: Resolved, known: set[str]) -> None:
     named += [(("tests", i, "category"), t.category) for i, t in enumerate(document.tests or ()) if t.category]
     for place, category in named:
         if category not in known:
-            raise resolved.reject(f"there is no category {category!r}: name one by its whole path", place)
+            yield resolved.reject(f"there is no category {category!r}: name one by its whole path", place)
 
 
 def _inherited_flag(nodes: Sequence[Node], name: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.core.errors import PolicyRejected
-from worker.policy.lists import inside
+from worker.policy.files import inside
 from worker.policy.reading import MAX_FILE_BYTES, Source, decode_text, read_policy
 from worker.policy.tenants import EVERYONE, CandidateSpec, Tenants, read_tenants
 

@@ -1,51 +1,37 @@
-"""List files of a policy: found inside the policies folder only, one entry a line, `#` comments."""
+"""List files of a policy: found inside its set of files only, one entry a line, `#` comments."""
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import re2
 
 from worker.core.errors import PolicyRejected
 from worker.policy.document import Terms
+from worker.policy.files import Files
 from worker.policy.resolve import Resolved
 from worker.policy.terms import TermList, fold, pattern_of
 
 MAX_LIST_BYTES = 64 * 1024 * 1024
 
 
-def inside(folder: Path, name: str) -> Path:
-    """
-    The file `name` of `folder`; also through a symlink it may not leave the folder.
-
-    Raises:
-        ValueError: it does; the message says so.
-        OSError: there is no such file.
-    """
-    found = (folder / name).resolve(strict=True)
-    if not found.is_relative_to(folder.resolve()):
-        raise ValueError(f"{name!r} leads out of the policies folder: copy the file into it")
-    return found
-
-
-def read_lists(resolved: Resolved, folder: Path) -> tuple[TermList, ...]:
+def read_lists(resolved: Resolved, files: Files) -> tuple[TermList, ...]:
     """
     Every list of the policy, in order.
 
     Raises:
         PolicyRejected: a file is missing, outside the folder, too large, not UTF-8 or empty, or a pattern is not RE2.
     """
-    return tuple(_read(spec, index, resolved, folder) for index, spec in enumerate(resolved.document.terms or ()))
+    return tuple(_read(spec, index, resolved, files) for index, spec in enumerate(resolved.document.terms or ()))
 
 
-def _read(spec: Terms, index: int, resolved: Resolved, folder: Path) -> TermList:
+def _read(spec: Terms, index: int, resolved: Resolved, files: Files) -> TermList:
     path = ("terms", index)
     if spec.list_ is None:
         name, lines = f"terms[{index}]", spec.words or []
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     else:
-        name, raw = spec.list_, _bytes(spec.list_, index, resolved, folder)
+        name, raw = spec.list_, _bytes(spec.list_, index, resolved, files)
         digest = hashlib.sha256(raw).hexdigest()
         try:
             lines = [line if not line.lstrip().startswith("#") else "" for line in raw.decode("utf-8").splitlines()]
@@ -71,15 +57,12 @@ def _whole(listed: TermList) -> TermList:
     return listed
 
 
-def _bytes(name: str, index: int, resolved: Resolved, folder: Path) -> bytes:
+def _bytes(name: str, index: int, resolved: Resolved, files: Files) -> bytes:
     path = ("terms", index, "list")
     try:
-        file = inside(folder, name)
-        if (size := file.stat().st_size) > MAX_LIST_BYTES:
-            raise ValueError(f"{name!r} has {size} bytes, more than the {MAX_LIST_BYTES} a list may have")
-        return file.read_bytes()
+        return files.read(name, MAX_LIST_BYTES)
     except ValueError as error:
-        raise resolved.reject(str(error), path) from None
+        raise resolved.reject(f"the list {name!r}: {error}", path) from None
     except OSError as error:
         raise resolved.reject(f"the list {name!r} cannot be read: {error.strerror}", path) from None
 

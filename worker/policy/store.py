@@ -15,6 +15,7 @@ from worker.core.clock import Clock
 from worker.core.errors import ConfigError, PolicyRejected, TidegateError
 from worker.core.ports import ConceptCompiler
 from worker.policy.compile import CompiledPolicy, compile_parts, policy_digest
+from worker.policy.files import FolderFiles
 from worker.policy.folder import EVERYONE, TENANTS_FILE, Folder, read_folder
 from worker.policy.lists import read_lists
 from worker.policy.resolve import resolve
@@ -153,7 +154,7 @@ class PolicyStore:
         for policy_id, source in folder.sources.items():
             try:
                 resolved = resolve(source, folder.sources)
-                lists = read_lists(resolved, self._folder)
+                lists = read_lists(resolved, FolderFiles(self._folder))
                 active = self._applied.get(policy_id)
                 if active is None or active.digest != policy_digest(resolved, lists):
                     active = compile_parts(resolved, lists, self._concepts)

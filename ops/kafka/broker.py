@@ -34,18 +34,19 @@ class Broker:
 
     Uses KAFKA_BOOTSTRAP_SERVERS when it is set (and never stops that one), else Java with Maven's jars, else Docker.
     own: start one of our own even when KAFKA_BOOTSTRAP_SERVERS is set, for tests that kill it.
+    through: port of a proxy at which the broker is to be found as well; it must lead to the port `behind`. Java only.
 
     Raises:
         BrokerUnavailable: neither is there.
     """
 
-    def __init__(self, *, own: bool = False, port: int | None = None) -> None:
+    def __init__(self, *, own: bool = False, port: int | None = None, through: int | None = None) -> None:
         given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if given and not own:
             self._running: Running = GivenBroker(given)
         elif shutil.which("java") and (jars() or shutil.which("mvn")):
-            self._running = JavaBroker(port or free_port())
-        elif shutil.which("docker"):
+            self._running = JavaBroker(port or free_port(), through)
+        elif shutil.which("docker") and through is None:
             self._running = DockerBroker(port or free_port())
         else:
             raise BrokerUnavailable(
@@ -57,6 +58,11 @@ class Broker:
     def bootstrap(self) -> str:
         """host:port, the same after a restart."""
         return self._running.bootstrap
+
+    @property
+    def behind(self) -> int | None:
+        """Port of the listener that a proxy leads to."""
+        return self._running.behind if isinstance(self._running, JavaBroker) else None
 
     def start(self) -> None:
         """Start, or start again on the same data and port; returns when it accepts connections."""

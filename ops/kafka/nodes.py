@@ -44,10 +44,16 @@ class GivenBroker:
 
 
 class JavaBroker:
-    """KRaft node from the jars in `lib/`, with its data in a temporary folder."""
+    """
+    KRaft node from the jars in `lib/`, with its data in a temporary folder.
 
-    def __init__(self, port: int) -> None:
+    through: port of a proxy: a second listener says that it is there, and `behind` is where the proxy must lead.
+    """
+
+    def __init__(self, port: int, through: int | None = None) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
+        self.behind = free_port() if through is not None else None
+        self._through = through
         self._folder = Path(tempfile.mkdtemp(prefix="tidegate-kafka-"))
         self._properties = self._folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,11 +75,16 @@ class JavaBroker:
     def _format(self) -> None:
         _fetch_jars()
         data = self._folder / "data"
+        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller}"
+        advertised = f"PLAINTEXT://{self.bootstrap}"
+        if self._through is not None:
+            listeners += f",PROXIED://127.0.0.1:{self.behind}"
+            advertised += f",PROXIED://127.0.0.1:{self._through}"
         self._properties.write_text(
             (HERE / "server.properties").read_text()
             + f"controller.quorum.voters=1@127.0.0.1:{self._controller}\n"
-            + f"listeners=PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller}\n"
-            + f"advertised.listeners=PLAINTEXT://{self.bootstrap}\n"
+            + f"listeners={listeners}\n"
+            + f"advertised.listeners={advertised}\n"
             + f"log.dirs={data}\n"
         )
         cluster = base64.urlsafe_b64encode(b"\x01" + secrets.token_bytes(15)).decode().rstrip("=")

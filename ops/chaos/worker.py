@@ -1,0 +1,55 @@
+"""
+The worker as it ships, with what only chaos needs around it: stand-in models, records that kill, and mutations.
+
+Nothing of the worker's own code is changed unless `--mutation` asks for it, to prove that the verifier would notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from ops.chaos.mutations import MUTATIONS, mutate
+from ops.chaos.standin import standin_models
+from ops.chaos.workload import KIND
+from worker import app
+from worker.core import log
+from worker.core.records import Record
+from worker.decode import EventDecoder
+from worker.settings import load
+
+
+class KillingDecoder(EventDecoder):
+    """The decoder; a poison record ends the process the moment it is touched."""
+
+    def envelope(self, record: Record) -> Any:
+        """As the decoder's own, or not at all."""
+        if any(name == KIND and value == b"poison" for name, value in record.headers or ()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().envelope(record)
+
+
+def main() -> None:
+    """`python -m ops.chaos.worker -c FILE [--standin] [--hang FILE] [--mutation NAME]`."""
+    parser = argparse.ArgumentParser(prog="python -m ops.chaos.worker", description=__doc__)
+    parser.add_argument("-c", "--config", type=Path, required=True, help="settings, as for tidegate run")
+    parser.add_argument("--standin", action="store_true", help="stand-in models instead of the profile's")
+    parser.add_argument("--hang", type=Path, help="while this file exists the stand-in scorer does not come back")
+    parser.add_argument("--mutation", choices=sorted(MUTATIONS), help="break the worker in this way")
+    given = parser.parse_args()
+    settings = load(given.config)
+    log.configure(level=settings.log_level)
+    vars(app)["EventDecoder"] = KillingDecoder
+    if given.standin:
+        vars(app)["load_models"] = lambda *_: standin_models(given.hang)
+    if given.mutation:
+        mutate(given.mutation)
+    asyncio.run(app.run_worker(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path as Folder
 
 from worker.core.decisions import Action, Findings, Hit, Verdict
@@ -72,6 +71,9 @@ class CompiledPolicy:
         self.severe = _inherited_flag(nodes, "severe")
         self.restricted = _inherited_flag(nodes, "restricted")
         self.lists = tuple(lists)
+        self.basis: Basis = basis(
+            concepts_of(nodes, document.when or ()), [listed.search for listed in lists], self.limits
+        )
         self._otherwise: dict[str, str] = _DEFAULT_FALLBACKS | (document.otherwise or Otherwise()).model_dump(
             exclude_none=True
         )
@@ -90,11 +92,6 @@ class CompiledPolicy:
     def concepts(self, scorer: str) -> Concepts | None:
         """What `scorer` looks for under this policy; None when it has nothing to look for."""
         return self._concepts.get(scorer)
-
-    @cached_property
-    def basis(self) -> Basis:
-        """What its findings rest on beside its thresholds; made when first asked for."""
-        return basis(concepts_of(self._nodes, self._whens), [listed.search for listed in self.lists], self.limits)
 
     def match(self, source: TextSource, normalised: str | None = None, span_back: SpanBack | None = None) -> list[Hit]:
         """The first entry of each list in a text, as written, else normalised; evidence points into the original."""

@@ -61,6 +61,7 @@ class Reason:
     score: float | None = None
     threshold: float | None = None
     threshold_from: str | None = None  # "policy:path" of the ancestor the threshold stands at
+    point: str | None = None  # the operating point that the threshold is written as, when it is
     scored_by: str | None = None  # the descendant whose score rolled up, when it is not the node itself
     view: str | None = None
     model: str | None = None

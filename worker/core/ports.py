@@ -116,6 +116,10 @@ class Tail(Protocol):
         """Up to `max_records` new records, in offset order within a partition; empty after `timeout_s` without any."""
         ...
 
+    async def caught_up(self) -> bool:
+        """True when `read` has given all that stood in the topics at `start`."""
+        ...
+
     async def stop(self) -> None:
         """Close, in bounded time."""
         ...

@@ -36,6 +36,7 @@ class DecisionReason(_Part):
     score: Probability | None = Field(None, description="after roll-up")
     threshold: Probability | None = None
     threshold_from: str | None = Field(None, description="policy:path of the node or condition it stands at")
+    point: str | None = Field(None, description="the operating point that the threshold is written as, when it is one")
     scored_by: str | None = Field(None, description="the descendant whose score it is, when not the category's own")
     view: str | None = None
     model: str | None = None

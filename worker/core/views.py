@@ -13,6 +13,8 @@ import numpy.typing as npt
 from worker.core.events import PartType
 
 Floats = npt.NDArray[np.float32]
+Thresholds = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]  # perceptual hashes, one a picture
 
 
 class ViewKind(Enum):

@@ -176,7 +176,7 @@ def reason_json(reason: Reason) -> dict[str, Any]:
         # Compared as float32; six digits give back the number its author wrote.
         fields["threshold"] = None if reason.threshold is None else round(reason.threshold, 6)
         fields["threshold_from"] = reason.threshold_from
-    for name in ("scored_by", "view", "model", "list"):
+    for name in ("point", "scored_by", "view", "model", "list"):
         value = getattr(reason, name)
         if value is not None:
             fields[name] = value

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from worker.core.ports import OPERATING_POINTS, Point
+from worker.policy.dsa import Dsa
 
 MAX_CATEGORIES = 100
 MAX_DEPTH = 32
 
-Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MAX_DISTANCE = 16  # of 64 bits: beyond it unlike pictures are alike by chance
+
+
+def _threshold(value: Any) -> float | Point:
+    if isinstance(value, str) and value in OPERATING_POINTS:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1:
+        return float(value)
+    raise PydanticCustomError("threshold", "a threshold is a number from 0 to 1, or {names}", {"names": _NAMES})
+
+
+_NAMES = f"{', '.join(OPERATING_POINTS[:-1])} or {OPERATING_POINTS[-1]}"
+_THRESHOLD_SCHEMA = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"enum": list(OPERATING_POINTS)}]}
+
+Threshold = Annotated[float | Point, PlainValidator(_threshold), WithJsonSchema(_THRESHOLD_SCHEMA)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PolicyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Mode = Literal["enforce", "shadow", "off"]
@@ -62,6 +81,7 @@ class Category(_Strict):
     rollup: bool | None = Field(None, description="false keeps this node's score out of its parent's")
     severe: bool | None = None
     restricted: bool | None = None
+    dsa: Dsa | None = Field(None, description="what a statement of reasons says; inherited down the tree")
     children: dict[Name, Category | None] | None = None
 
 
@@ -82,6 +102,15 @@ class Terms(_Item):
         if (self.list_ is None) == (self.words is None):
             raise ValueError("give either `list` (a file) or `words` (the entries), not both or neither")
         return self
+
+
+class Images(_Item):
+    """A list of perceptual hashes of pictures; a hit has the list's action and no score."""
+
+    list_: Annotated[str, Field(alias="list", min_length=1, description="file in the policies folder")]
+    distance: Annotated[int, Field(ge=0, le=MAX_DISTANCE)] = Field(10, description="bits of 64 that may differ")
+    category: str
+    action: Literal["flag", "block"]
 
 
 class Setting(_Item):
@@ -121,11 +150,23 @@ class LimitsSpec(_Strict):
     parts: Annotated[int, Field(gt=0)] | None = None
 
 
+class CaseContext(_Item):
+    """The event's context in a case."""
+
+    channel: str | None = None
+    audience: str | None = None
+    language: str | None = None
+    region: str | None = None
+    actor: str | None = None
+    attributes: dict[str, Any] | None = None
+
+
 class PolicyTest(_Item):
-    """One of the policy's own cases."""
+    """One of the policy's own cases: the decision on an event of this text."""
 
     name: str
     text: str
+    context: CaseContext | None = None
     expect: Literal["allow", "flag", "block"]
     category: str | None = None
 
@@ -139,6 +180,7 @@ class PolicyDocument(_Strict):
     description: str | None = None
     categories: dict[Name, Category | None] | None = None
     terms: list[Terms] | None = None
+    images: list[Images] | None = None
     when: list[When] | None = Field(None, max_length=64)
     otherwise: Otherwise | None = None
     limits: LimitsSpec | None = None

@@ -102,6 +102,7 @@ class Judge:
             score=float(str(score)),  # the shortest digits that are this float32
             threshold=standing and standing[0],
             threshold_from=standing and standing[1],
+            point=standing and standing[2],
             scored_by=self.nodes[giver].path if giver != node else None,
             view=view,
             model=model,

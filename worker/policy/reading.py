@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from worker.core.errors import PolicyRejected
 from worker.policy.document import (
     MAX_CATEGORIES,
     MAX_DEPTH,
+    CaseContext,
     Category,
     Examples,
+    Images,
     LimitsSpec,
     Otherwise,
     Override,
@@ -25,6 +28,7 @@ from worker.policy.document import (
     Terms,
     When,
 )
+from worker.policy.dsa import Dsa
 from worker.policy.places import MAX_NESTING, Path, dotted, first_problem, line_of
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -136,7 +140,11 @@ def check_size(tree: dict[str, Any], source: Source) -> None:
 
 def rejected(error: ValidationError, text: str, file: str) -> PolicyRejected:
     """The first mistake that pydantic found, as an error with its line and how to mend it."""
-    details = error.errors(include_url=False)[0]
+    return rejection(error.errors(include_url=False)[0], text, file)
+
+
+def rejection(details: ErrorDetails, text: str, file: str) -> PolicyRejected:
+    """One of pydantic's mistakes as an error with its line and how to mend it."""
     path: Path = tuple(step for step in details["loc"] if step != "[key]")
     kind, context = details["type"], details.get("ctx", {})
     reason = str(details["msg"])
@@ -146,8 +154,6 @@ def rejected(error: ValidationError, text: str, file: str) -> PolicyRejected:
         reason = f"`{path[-1]}` is missing"
     elif kind == "value_error":
         reason = str(context.get("error", reason))
-    elif kind in ("greater_than_equal", "less_than_equal", "finite_number", "float_type") and path[-1] in _THRESHOLDS:
-        reason = "a threshold is a probability: a number from 0 to 1"
     elif kind == "string_pattern_mismatch" and "[key]" in details["loc"]:
         reason = f"{path[-1]!r} is no name: use lower-case letters, digits, - and _"
     return PolicyRejected(
@@ -155,9 +161,22 @@ def rejected(error: ValidationError, text: str, file: str) -> PolicyRejected:
     )
 
 
-_THRESHOLDS = ("flag", "block")
-_PLANNED = ("images", "calls", "dsa")
-_MODELS = (PolicyDocument, Category, Terms, When, Setting, Override, Otherwise, LimitsSpec, Examples, PolicyTest)
+_PLANNED = ("calls",)
+_MODELS = (
+    PolicyDocument,
+    Category,
+    Terms,
+    Images,
+    When,
+    Setting,
+    Override,
+    Otherwise,
+    LimitsSpec,
+    Examples,
+    PolicyTest,
+    CaseContext,
+    Dsa,
+)
 _FIELDS = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})
 
 

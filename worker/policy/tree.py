@@ -3,35 +3,41 @@ The tree as flat arrays: inheritance (step 3), `on` (step 4) and what rolls up (
 
 A node's own field is a tuple of candidates. One candidate is the usual case; a condition that failed at run time leaves
 two, and the strictest that is possible counts. The candidate `None` means "not set here": look at the parent.
+
+An operating point is inherited as it is written and becomes a number at each node, by that node's own calibration; at
+a node that no model scores it is never reached.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from worker.core.events import PART_TYPES
-from worker.core.views import Floats
+from worker.core.ports import OPERATING_POINTS, Point
+from worker.core.views import Floats, Thresholds
 from worker.policy.document import Category, Override, Setting
 from worker.policy.resolve import Resolved
 
 Bools = npt.NDArray[np.bool_]
-Value = tuple[float, str]  # a threshold, or a mode's looseness, and the "policy:path" it stands at
-Standing = list[list[Value | None]]
+Value = tuple[float | Point, str]  # a threshold as written, or a mode's looseness, and the "policy:path" it stands at
+Stood = tuple[float, str, Point | None]  # a threshold as a number, where it stands, the operating point it was
+Standing = list[list[Stood | None]]
 Candidates = tuple[Value | None, ...]
 Slot = tuple[int, str, int]  # node, field, type of part or ANY
 Own = Mapping[Slot, Candidates]
-_Effective = tuple[Value | None, bool]  # strictest value, and whether looking further up is still possible
+_Chain = tuple[Candidates, ...]  # by node: what may stand there, None last where nothing may
 
 ANY = -1
 FIELDS = ("flag", "block", "mode")
 _LOOSENESS = {"enforce": 0.0, "shadow": 1.0, "off": 2.0}
 _UNSET: Candidates = (None,)
-_FALL_THROUGH: _Effective = (None, True)
+_ROLLING, _ALONE = Category(), Category(rollup=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,8 @@ class Arrays:
     """
     What deciding needs, for one set of condition outcomes; T = 3 types of part, C categories.
 
-    flag, block: float32 [T, C], `inf` for no threshold. *_from: as written and where, by [type][category].
-    enforced, shadow: bool [T, C]. rolls: bool [T, C], the node counts for its parent. lowest: float32 [T, 1], no score
-    below it can match anything.
+    flag, block: float32 [T, C], `inf` for no threshold. *_from: the number, where it stands and the operating point it
+    was, by [type][category]. enforced, shadow: bool [T, C]. rolls: bool [T, C], the node counts for its parent.
     """
 
     flag: Floats
@@ -61,7 +66,6 @@ class Arrays:
     enforced: Bools
     shadow: Bools
     rolls: Bools
-    lowest: Floats
 
 
 def flatten(categories: Mapping[str, Category | None] | None) -> tuple[Node, ...]:
@@ -76,6 +80,18 @@ def flatten(categories: Mapping[str, Category | None] | None) -> tuple[Node, ...
 
     walk(categories, "", -1, 0)
     return tuple(nodes)
+
+
+def bare(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """The nodes without what only compiling needs: thousands of policies keep theirs in memory."""
+    return tuple(Node(n.path, n.parent, n.depth, _ALONE if n.spec.rollup is False else _ROLLING) for n in nodes)
+
+
+def has_points(own: Own, settings: Iterable[Setting]) -> bool:
+    """True when an operating point stands anywhere."""
+    written = [value[0] for candidates in own.values() for value in candidates if value is not None]
+    written += [value for setting in settings for _, value, _ in fields_of(0, setting)]
+    return any(isinstance(value, str) for value in written)
 
 
 def document_path(category: str) -> tuple[str, ...]:
@@ -95,9 +111,9 @@ def own_fields(resolved: Resolved, nodes: Sequence[Node]) -> dict[Slot, Candidat
     return own
 
 
-def fields_of(node: int, spec: Category | Setting) -> list[tuple[Slot, float, tuple[str, ...]]]:
+def fields_of(node: int, spec: Category | Setting) -> list[tuple[Slot, float | Point, tuple[str, ...]]]:
     """The fields that `spec` names: slot, value, and where it stands inside the node."""
-    found: list[tuple[Slot, float, tuple[str, ...]]] = []
+    found: list[tuple[Slot, float | Point, tuple[str, ...]]] = []
     found += [((node, name, ANY), value, (name,)) for name, value in _values(spec)]
     for part in PART_TYPES:
         if override := (spec.on or {}).get(part.label):  # type: ignore[call-overload]
@@ -109,50 +125,64 @@ def _on(inside: tuple[str, ...]) -> str:
     return "." + ".".join(inside[:-1]) if len(inside) > 1 else ""
 
 
-def _values(spec: Category | Setting | Override) -> list[tuple[str, float]]:
+def _values(spec: Category | Setting | Override) -> list[tuple[str, float | Point]]:
     mode = None if spec.mode is None else _LOOSENESS[spec.mode]
     named = (("flag", spec.flag), ("block", spec.block), ("mode", mode))
     return [(name, value) for name, value in named if value is not None]
 
 
-def build(nodes: Sequence[Node], own: Own) -> Arrays:
-    """Effective thresholds and modes of every node and type."""
+def build(nodes: Sequence[Node], own: Own, points: Thresholds | None = None) -> Arrays:
+    """
+    Effective thresholds and modes of every node and type.
+
+    points: float64 [3, T, C], the numbers that operating points stand for; NaN, or None for all, where there is none.
+    """
     shape = (len(PART_TYPES), len(nodes))
     values = {name: np.full(shape, np.inf, dtype=np.float32) for name in ("flag", "block")}
     values["mode"] = np.zeros(shape, dtype=np.float32)
-    origins: dict[str, Standing] = {f: [[None] * len(nodes) for _ in PART_TYPES] for f in FIELDS}
+    origins: dict[str, Standing] = {field: [[None] * len(nodes) for _ in PART_TYPES] for field in FIELDS}
+    overridden = {(field, part) for _, field, part in own}
     for field in FIELDS:
         plain = _inherited(nodes, own, field, ANY)
         for part in PART_TYPES:
-            override = _inherited(nodes, own, field, int(part))
-            for index in range(len(nodes)):
-                value, _ = _strictest(override[index], plain[index])
-                if value is not None:
-                    values[field][part, index] = value[0]
-                    origins[field][part][index] = value
+            override = _inherited(nodes, own, field, int(part)) if (field, int(part)) in overridden else None
+            for index, may in enumerate(plain):
+                strictest = _strictest(may if override is None else _first(override[index], may), points, part, index)
+                if strictest is not None:
+                    values[field][part, index] = strictest[0]
+                    origins[field][part][index] = strictest
     enforced, shadow = values["mode"] == _LOOSENESS["enforce"], values["mode"] == _LOOSENESS["shadow"]
     rolls = enforced & np.array([node.spec.rollup is not False and node.parent >= 0 for node in nodes], dtype=np.bool_)
-    active = np.where(enforced | shadow, np.minimum(values["flag"], values["block"]), np.inf)
-    lowest = active.min(axis=1, keepdims=True, initial=np.inf).astype(np.float32)
-    return Arrays(values["flag"], values["block"], origins["flag"], origins["block"], enforced, shadow, rolls, lowest)
+    return Arrays(values["flag"], values["block"], origins["flag"], origins["block"], enforced, shadow, rolls)
 
 
-def _inherited(nodes: Sequence[Node], own: Own, field: str, part: int) -> list[_Effective]:
-    """One field of every node, from itself or its nearest ancestor that has it."""
-    found: list[_Effective] = []
+def _inherited(nodes: Sequence[Node], own: Own, field: str, part: int) -> _Chain:
+    """What may stand in one field of every node, from itself or its nearest ancestor that has it."""
+    found: list[Candidates] = []
     for index, node in enumerate(nodes):
-        candidates = own.get((index, field, part), _UNSET)
-        above = found[node.parent] if node.parent >= 0 else _FALL_THROUGH
-        set_here = min((c for c in candidates if c is not None), default=None)
-        found.append(_strictest((set_here, None in candidates), above))
+        above = found[node.parent] if node.parent >= 0 else _UNSET
+        own_here = own.get((index, field, part))
+        found.append(above if own_here is None else _first(own_here, above))
+    return tuple(found)
+
+
+def _first(here: Candidates, above: Candidates) -> Candidates:
+    """`here`, and where that may be unset also what may stand above."""
+    return (*(value for value in here if value is not None), *above) if None in here else here
+
+
+def _strictest(may: Candidates, points: Thresholds | None, part: int, node: int) -> Stood | None:
+    """The lowest of what may stand at a node, in numbers; None when it is never reached."""
+    found: Stood | None = None
+    for value in may:
+        if value is None:
+            continue
+        written, where = value
+        if isinstance(written, str):
+            number = math.nan if points is None else float(points[OPERATING_POINTS.index(written), part, node])
+            stood: Stood = (number, where, written)
+        else:
+            stood = (written, where, None)
+        if stood[0] == stood[0] and (found is None or stood[:2] < found[:2]):  # NaN is not equal to itself
+            found = stood
     return found
-
-
-def _strictest(here: _Effective, above: _Effective) -> _Effective:
-    """`here`, and where it may be unset also what stands above: the strictest of what is possible."""
-    value, is_open = here
-    if not is_open:
-        return here
-    further, further_open = above
-    possible = [v for v in (value, further) if v is not None]
-    return (min(possible) if possible else None), further_open

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from worker.core.events import PART_TYPES
 from worker.core.ports import CategorySpec
-from worker.core.views import Concepts, Floats
+from worker.core.views import Concepts, Floats, Thresholds
+from worker.score.calibration import RATES, Sample, thresholds
 from worker.score.embeddings import EmbeddingCache
 from worker.score.platt import Line, fit_line
 from worker.score.weights import content_digest
@@ -34,6 +36,7 @@ _TYPICAL = Line(6.0, 1.0)  # the line that turns raw values into log-odds where 
 _REMEMBERED = 4096
 
 Doubles = npt.NDArray[np.float64]
+_Kept = TypeVar("_Kept")
 _Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
@@ -84,26 +87,43 @@ class TextConcepts:
     def __init__(self, model: TextModel) -> None:
         lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
         parameters = (_RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
-        self.digest = content_digest(model.digest, *lines, json.dumps(parameters))
         self._embeddings = EmbeddingCache(model.digest, model.embed_texts)
+        self._sample = Sample(self._embeddings.embed)
+        self.digest = content_digest(model.digest, *lines, json.dumps(parameters), self._sample.digest)
         self._background = _Background(_with_one(self._embeddings.embed(lines)))
         self._heads: OrderedDict[_Key, _Head] = OrderedDict()
+        self._points: OrderedDict[_Key, Thresholds] = OrderedDict()  # float64 [3] each
         self._lock = Lock()
 
     def compile(self, categories: Sequence[CategorySpec]) -> Mapping[str, Concepts]:
         """`Heads` by scorer name; nothing when no category has a definition or a violating example."""
         keys = [_key(category) for category in categories]
-        wanted = [key for key in keys if key is not None]
-        if not wanted:
+        if not any(keys):
             return {}
         with self._lock:
-            self._fit([key for key in dict.fromkeys(wanted) if key not in self._heads])
-            heads = [None if key is None else self._heads[key] for key in keys]
-            for key in wanted:
-                self._heads.move_to_end(key)
-            while len(self._heads) > max(_REMEMBERED, len(wanted)):
-                self._heads.popitem(last=False)
-        return {NAME: _stacked(heads)}
+            return {NAME: _stacked(self._fitted(keys))}
+
+    def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
+        """The same for every type: a transcript and a text in a picture are scored like any other text."""
+        keys = [_key(category) for category in categories]
+        if not any(keys):
+            return None
+        nothing = np.full(len(RATES), np.nan)
+        with self._lock:
+            heads = dict(zip(keys, self._fitted(keys), strict=True))
+            missing = [key for key in heads if key is not None and key not in self._points]
+            if missing:
+                scores = _stacked([heads[key] for key in missing]).probabilities(self._sample.embeddings)
+                _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
+            found = np.column_stack([nothing if key is None else self._points[key] for key in keys])
+        return np.repeat(found[:, np.newaxis], len(PART_TYPES), axis=1)
+
+    def _fitted(self, keys: Sequence[_Key | None]) -> list[_Head | None]:
+        """The heads of `keys`, those fitted that are not known; under the lock."""
+        wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        self._fit([key for key in wanted if key not in self._heads])
+        _remember(self._heads, {key: self._heads[key] for key in wanted})
+        return [None if key is None else self._heads[key] for key in keys]
 
     def _fit(self, keys: Sequence[_Key]) -> None:
         """Heads for `keys`, all their texts embedded together."""
@@ -113,6 +133,15 @@ class TextConcepts:
         for key, groups in zip(keys, parts, strict=True):
             definition, violating, allowed = (_rows([next(rows) for _ in group]) for group in groups)
             self._heads[key] = self._background.head(definition, violating, allowed)
+
+
+def _remember(kept: OrderedDict[_Key, _Kept], newest: Mapping[_Key, _Kept]) -> None:
+    """Put `newest` last, and let go of the oldest beyond what is kept."""
+    for key, value in newest.items():
+        kept[key] = value
+        kept.move_to_end(key)
+    while len(kept) > max(_REMEMBERED, len(newest)):
+        kept.popitem(last=False)
 
 
 class _Background:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from worker.core.clock import Clock
 from worker.core.errors import ConfigError
 from worker.core.ports import CategorySpec, ConceptCompiler, Extractor, Scorer, Tokenizer
-from worker.core.views import Concepts, ModelRef, ViewKind
+from worker.core.views import Concepts, ModelRef, Thresholds, ViewKind
 from worker.score.batcher import BatchLimits
 from worker.score.lane import Lane
 
@@ -30,6 +33,11 @@ class _Compilers:
     def compile(self, categories: Sequence[CategorySpec]) -> Mapping[str, Concepts]:
         """What every scorer looks for."""
         return {name: concepts for one in self._compilers for name, concepts in one.compile(categories).items()}
+
+    def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
+        """Where several scorers give a category a score, the highest of their thresholds: each must be that sure."""
+        found = [points for one in self._compilers if (points := one.points(categories)) is not None]
+        return functools.reduce(np.fmax, found) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from worker.core.errors import ModelFailed
+from worker.core.events import PART_TYPES, PartType
 from worker.core.ports import CategorySpec
-from worker.core.views import Concepts, Floats, ModelRef, View, ViewKind
+from worker.core.views import Concepts, Floats, ModelRef, Thresholds, View, ViewKind
 from worker.score.onnx import open_session
 from worker.score.weights import OPEN_NSFW, Pinned
 
 NAME = "open-nsfw"
 DETECTOR = "nsfw"
 
+_POINTS = (0.2, 0.5, 0.8)  # high recall, balanced, high precision
 _SHARE = 4  # pictures a thread takes at once
 _SIDE = 224
 _MARGIN = 16 / 256  # the reference resizes to 256 x 256 and keeps the middle 224 x 224
@@ -49,6 +51,15 @@ class NsfwConcepts:
         if not columns:
             return {}
         return {NAME: NsfwColumns(np.array(columns, dtype=np.int64), len(categories))}
+
+    def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
+        """Fixed numbers, for pictures alone: below 0.2 the model's makers call one safe, above 0.8 not."""
+        columns = [place for place, category in enumerate(categories) if DETECTOR in category.detectors]
+        if not columns:
+            return None
+        found = np.full((len(_POINTS), len(PART_TYPES), len(categories)), np.nan)
+        found[:, PartType.IMAGE, columns] = np.array(_POINTS)[:, np.newaxis]
+        return found
 
 
 class OpenNsfw:

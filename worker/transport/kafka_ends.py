@@ -89,16 +89,23 @@ class KafkaTail:
         self._from_beginning = from_beginning
         self._options = connection(settings)
         self._consumer: AIOKafkaConsumer | None = None
+        self._ends: dict[TopicPartition, int] = {}
 
     async def start(self) -> None:
         """As the port says."""
         counts = await _counts(self._options, self._settings, self._topics)
         partitions = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
-        consumer = AIOKafkaConsumer(**self._options, group_id=None, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            **self._options,
+            group_id=None,
+            enable_auto_commit=False,
+            isolation_level=self._settings.isolation_level,
+        )
         self._consumer = consumer
         try:
             await consumer.start()
             consumer.assign(partitions)
+            self._ends = await consumer.end_offsets(partitions)
             if self._from_beginning:
                 await consumer.seek_to_beginning(*partitions)
             else:
@@ -118,6 +125,16 @@ class KafkaTail:
         except KafkaError as error:
             raise TransportUnavailable(f"cannot read {', '.join(self._topics)}: {error!r}") from error
         return [record for partition, some in fetched.items() for record in as_records(partition, some)]
+
+    async def caught_up(self) -> bool:
+        """As the port says. Raises TransportUnavailable when the broker does not say."""
+        if self._consumer is None:
+            return False
+        try:
+            # a position, not the last record read: compaction and transactions leave offsets without a record
+            return all([await self._consumer.position(p) >= end for p, end in self._ends.items()])
+        except (KafkaError, TimeoutError) as error:
+            raise TransportUnavailable(f"cannot read {', '.join(self._topics)}: {error!r}") from error
 
     async def stop(self) -> None:
         """As the port says."""

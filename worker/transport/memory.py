@@ -148,7 +148,9 @@ class MemoryTransport:
     def health(self) -> TransportHealth:
         """As the port says."""
         lag = {partition: self._log.end(partition) - offset for partition, offset in self._nexts.items()}
-        return TransportHealth(self._running, tuple(self._nexts), "queue in this process's memory", lag)
+        return TransportHealth(
+            self._running, tuple(self._nexts), "queue in this process's memory", lag, len(self._nexts)
+        )
 
     async def stop(self) -> None:
         """Leave; wakes a waiting poll."""
@@ -184,11 +186,13 @@ class MemoryTail:
         self._topics = topics
         self._from_beginning = from_beginning
         self._nexts: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
         self._wake = asyncio.Event()
 
     async def start(self) -> None:
         """As the port says."""
-        self._nexts = {p: 0 if self._from_beginning else self._log.end(p) for p in self._log.of(self._topics)}
+        self._ends = {p: self._log.end(p) for p in self._log.of(self._topics)}
+        self._nexts = dict.fromkeys(self._ends, 0) if self._from_beginning else dict(self._ends)
 
     async def read(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As the port says."""
@@ -198,6 +202,10 @@ class MemoryTail:
             await self._log.wait(self._wake, timeout_s)
             found = self._log.read(self._nexts, max_records)
         return found
+
+    async def caught_up(self) -> bool:
+        """As the port says."""
+        return all(self._nexts[partition] >= end for partition, end in self._ends.items())
 
     async def stop(self) -> None:
         """Wakes a waiting read."""

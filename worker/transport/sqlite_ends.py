@@ -49,16 +49,15 @@ class SqliteTail:
         self._topics = topics
         self._from_beginning = from_beginning
         self._nexts: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """As the port says."""
         counts = await self._file.open(self._topics)
         partitions = [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
-        if self._from_beginning:
-            self._nexts = dict.fromkeys(partitions, 0)
-        else:
-            self._nexts = await self._file.query(lambda connection: {p: end(connection, p) for p in partitions})
+        self._ends = await self._file.query(lambda connection: {p: end(connection, p) for p in partitions})
+        self._nexts = dict.fromkeys(partitions, 0) if self._from_beginning else dict(self._ends)
 
     async def read(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As the port says. Raises TransportUnavailable when the file does not answer."""
@@ -73,6 +72,10 @@ class SqliteTail:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, _LOOK_AGAIN_S)):
                     await self._stopping.wait()
+
+    async def caught_up(self) -> bool:
+        """As the port says."""
+        return all(self._nexts[partition] >= end for partition, end in self._ends.items())
 
     async def stop(self) -> None:
         """As the port says; wakes a waiting read."""

@@ -15,7 +15,7 @@ from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
 from worker.policy.dsa import Dsa, inherited
 from worker.policy.evaluate import ALLOW, Judge, decide, levels, triggers
-from worker.policy.files import FolderFiles
+from worker.policy.files import Files, FolderFiles
 from worker.policy.lists import read_lists
 from worker.policy.places import Path
 from worker.policy.resolve import Resolved, digest
@@ -150,14 +150,18 @@ def decide_each(policies: Sequence[Policy], findings: Sequence[Findings]) -> lis
     return decide(judges, findings)
 
 
-def compile_policy(resolved: Resolved, folder: Folder, concept_compiler: ConceptCompiler) -> CompiledPolicy:
+def compile_policy(resolved: Resolved, files: Files | Folder, concept_compiler: ConceptCompiler) -> CompiledPolicy:
     """
     Check the document across its parts, read its lists and prepare what its scorers look for. Slow: off the loop.
+
+    files: the set that its lists stand in, or a folder.
 
     Raises:
         PolicyRejected: with the file, line and path of what is wrong.
     """
-    return compile_parts(resolved, read_lists(resolved, FolderFiles(folder)), concept_compiler)
+    if isinstance(files, Folder):
+        files = FolderFiles(files)
+    return compile_parts(resolved, read_lists(resolved, files), concept_compiler)
 
 
 def policy_digest(resolved: Resolved, lists: Sequence[TermList]) -> str:

@@ -15,7 +15,7 @@ from worker.policy.document import PolicyDocument
 from worker.policy.places import Path
 from worker.policy.reading import Source, check_size, rejected
 
-_OWN = ("id", "version", "extends")  # a document's identity is never inherited
+_OWN = ("id", "version", "extends", "tests")  # a document's identity is never inherited, nor are its own cases
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 Headers = tuple[tuple[str, bytes], ...]
 
+FIRST_POSITION = "tidegate-first-position"  # header "topic:partition:offset": where a redriven record was first read
+REDRIVES = "tidegate-redrives"  # header: how often the record was redriven
+
 
 class Partition(NamedTuple):
     """One ordered log of the queue."""
@@ -45,6 +48,7 @@ class Route(Enum):
     FLAG = "flag"
     BLOCK = "block"
     DEAD_LETTER = "dead_letter"
+    REVIEW = "review"  # beside the decision itself, for people who check a sample
 
 
 class Outgoing(NamedTuple):
@@ -82,3 +86,9 @@ class TransportHealth:
     partitions: tuple[Partition, ...]  # assigned to this worker; empty is healthy for a spare
     detail: str  # one sentence for people
     lag: dict[Partition, int]  # records behind the end, per partition, where known
+    total: int = 0  # partitions of the input topic, over all workers; 0 where not known
+
+    @property
+    def share(self) -> float:
+        """This worker's part of the group's partitions, above 0 and at most 1; 1 where it is not known."""
+        return min(len(self.partitions) / self.total, 1.0) if self.total and self.partitions else 1.0

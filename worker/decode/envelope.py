@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.core.errors import NotAnEvent
-from worker.core.records import Position, Record
+from worker.core.records import FIRST_POSITION, Position, Record
 from worker.decode.cloudevents import binary_attributes, from_binary, from_structured, header_text, parse_json
 from worker.decode.headers import HEAD_BYTES, image_header, seconds_bound
 from worker.decode.shape import check_event
 
 TRACEPARENT = "traceparent"
-FIRST_POSITION = "tidegate-first-position"  # "topic:partition:offset", set by a redrive
 _TEXT_BYTES = 4  # of each byte of text: the string, its normalised form, tokens and offsets of the windows
 _HEAVY_CHARS = 4_096  # above this, reading a text's windows takes longer than handing it to a thread
 _SAMPLE_BYTES = 64_000  # one second of float32 at 16 kHz

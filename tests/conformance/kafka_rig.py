@@ -24,7 +24,7 @@ def kafka_settings(bootstrap: str, **changes: object) -> KafkaSettings:
 def own_topics() -> TopicSettings:
     """Names that no other test has."""
     mark = uuid.uuid4().hex[:12]
-    names = ("events", "allow", "flag", "block", "dead_letter")
+    names = ("events", "allow", "flag", "block", "dead_letter", "review")
     return TopicSettings.model_validate({name: f"{name}.{mark}" for name in names})
 
 
@@ -45,14 +45,14 @@ async def create(
         await admin.close()
 
 
-async def kafka_rig(bootstrap: str, **changes: object) -> Rig:
+async def kafka_rig(bootstrap: str, kind: type[KafkaTransport] = KafkaTransport, **changes: object) -> Rig:
     """A queue with new topics and a new group."""
     settings, topics, clock = kafka_settings(bootstrap, **changes), own_topics(), SystemClock()
     names = [topics.events, *topics.outputs]
     await create(bootstrap, names)
     return Rig(
         topics,
-        worker=lambda: KafkaTransport(settings, topics, clock),
+        worker=lambda: kind(settings, topics, clock),
         sender=lambda: KafkaSender(settings, names),
         tail=lambda some: KafkaTail(settings, some),
     )

@@ -29,7 +29,7 @@ class Rig:
 
 def memory_rig() -> Rig:
     """A queue in memory."""
-    log, topics = MemoryLog(PARTITIONS), TopicSettings()
+    log, topics = MemoryLog(PARTITIONS), TopicSettings(review="moderation.review")
     return Rig(
         topics,
         worker=lambda: MemoryTransport(log, topics),
@@ -40,8 +40,8 @@ def memory_rig() -> Rig:
 
 def sqlite_rig(folder: Path) -> Rig:
     """A queue in a new file of `folder`."""
-    settings, topics = SqliteSettings(path=folder / "q.db", partitions=PARTITIONS, heartbeat_ms=50), TopicSettings()
-    clock = SystemClock()
+    settings = SqliteSettings(path=folder / "q.db", partitions=PARTITIONS, heartbeat_ms=50)
+    topics, clock = TopicSettings(review="moderation.review"), SystemClock()
     return Rig(
         topics,
         worker=lambda: SqliteTransport(settings, topics, clock),

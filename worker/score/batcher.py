@@ -80,11 +80,11 @@ class Batcher(Generic[Item]):
     """
     A queue that gives the item whose turn it is company of about the same cost.
 
-    Whose turn it is: tenants share the lane by weight (`FairOrder`), and each tenant's items go oldest first. Padding is
-    what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around that item, widened
-    on the side that adds least padding; while several tenants wait, company comes from the next two batches' worth of
-    the fair order alone, so that a flood of one tenant cannot fill what is due to another. Every batch holds the item
-    whose turn it is: nothing starves.
+    Whose turn it is: tenants share the lane by weight (`FairOrder`), and each tenant's items go oldest first. Padding
+    is what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around that item,
+    widened on the side that adds least padding; while several tenants wait, company comes from the next two batches'
+    worth of the fair order alone, so that a flood of one tenant cannot fill what is due to another. Every batch holds
+    the item whose turn it is: nothing starves.
     """
 
     def __init__(self, limits: BatchLimits, clock: Clock) -> None:

@@ -9,8 +9,8 @@ class FairOrder:
     """
     Gives each item a start tag; serving the least tag first shares a lane by weight.
 
-    Goyal, Vin and Cheng, SIGCOMM 1996. A tenant's tags advance by cost over weight, so whoever asked for much stands far
-    back in the line, and whoever comes fresh stands at its front: an item of a tenant that had nothing waiting is
+    Goyal, Vin and Cheng, SIGCOMM 1996. A tenant's tags advance by cost over weight, so whoever asked for much stands
+    far back in the line, and whoever comes fresh stands at its front: an item of a tenant that had nothing waiting is
     preceded by at most one item of every other tenant. Nobody is served less for having used an idle lane alone.
     """
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from worker.core.errors import ConfigError
 from worker.core.records import Route
 
 Milliseconds = Annotated[int, Field(gt=0)]
@@ -23,22 +24,30 @@ class TopicSettings(BaseModel):
     flag: str = Field(default="moderation.flag", min_length=1)
     block: str = Field(default="moderation.block", min_length=1)
     dead_letter: str = Field(default="moderation.dead-letter", min_length=1)
+    review: str | None = Field(
+        default=None, min_length=1, description="naming it, e.g. moderation.review, switches review samples on"
+    )
 
     @model_validator(mode="after")
     def _never_read_what_is_written(self) -> TopicSettings:
-        outputs = {self.allow, self.flag, self.block, self.dead_letter}
+        outputs = {self.allow, self.flag, self.block, self.dead_letter, self.review}
         if self.events in outputs:
             raise ValueError(f"topics.events is also an output topic: {self.events}: give it a name of its own")
         return self
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Every output topic once, in the order allow, flag, block, dead letter."""
-        return tuple(dict.fromkeys(topic_of(self, route) for route in Route))
+        """Every output topic once, in the order allow, flag, block, dead letter, and review where it is named."""
+        routes = [route for route in Route if route is not Route.REVIEW or self.review]
+        return tuple(dict.fromkeys(topic_of(self, route) for route in routes))
 
 
 def topic_of(topics: TopicSettings, route: Route) -> str:
-    """The topic that records of `route` are written to."""
+    """The topic that records of `route` are written to. Raises ConfigError for samples that no topic is named for."""
+    if route is Route.REVIEW:
+        if topics.review is None:
+            raise ConfigError("there is no topic for review samples: name one in topics.review")
+        return topics.review
     return {
         Route.ALLOW: topics.allow,
         Route.FLAG: topics.flag,
@@ -99,6 +108,13 @@ class KafkaSettings(BaseModel):
     delivery_timeout_ms: Milliseconds = Field(default=120_000, validation_alias="delivery.timeout.ms")
     commit_timeout_ms: Milliseconds = Field(default=10_000, validation_alias="commit.timeout.ms")
     stop_timeout_ms: Milliseconds = Field(default=10_000, validation_alias="stop.timeout.ms")
+
+    transaction_timeout_ms: Milliseconds = Field(
+        default=15_000, validation_alias="transaction.timeout.ms"
+    )  # exactly once: the broker aborts what a dead worker left open after so long
+    isolation_level: Literal["read_committed", "read_uncommitted"] = Field(
+        default="read_committed", validation_alias="isolation.level"
+    )  # of whatever we read: events, and decisions in `tidegate watch`
 
     fetch_max_bytes: int = Field(default=52_428_800, validation_alias="fetch.max.bytes", gt=0)
     max_partition_fetch_bytes: int = Field(default=1_048_576, validation_alias="max.partition.fetch.bytes", gt=0)

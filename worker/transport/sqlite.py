@@ -114,7 +114,13 @@ class SqliteTransport:
 
     def health(self) -> TransportHealth:
         """As the port says; the lag is that of the last heartbeat."""
-        return TransportHealth(self._connected, tuple(sorted(self._held)), self._detail, dict(self._lag))
+        return TransportHealth(
+            self._connected,
+            tuple(sorted(self._held)),
+            self._detail,
+            dict(self._lag),
+            self._counts.get(self._topics.events, 0),
+        )
 
     async def stop(self) -> None:
         """As the port says; the leases are free at once."""

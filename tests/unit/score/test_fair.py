@@ -67,7 +67,8 @@ def test_a_newcomer_leaves_within_one_batch_for_each_tenant(
 def test_a_lane_never_idles_while_anything_waits(limits: BatchLimits, steps: list[list[tuple[int, int]]]) -> None:
     """Work conserving: whoever waits alone has all of the lane, and each item leaves exactly once."""
     batcher: Batcher[int] = Batcher(limits, FakeClock())
-    added, left = 0, []
+    added = 0
+    left: list[int] = []
     for step in steps:
         for tenant, cost in step:
             batcher.add(added, cost, tenant=str(tenant))

@@ -54,14 +54,23 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_every_route_has_its_topic() -> None:
     """By name, in the order of routes; outputs names each once."""
-    topics = TopicSettings(dead_letter="dlq", flag="moderation.block")
+    topics = TopicSettings(dead_letter="dlq", flag="moderation.block", review="samples")
     assert [topic_of(topics, route) for route in Route] == [
         "moderation.allow",
         "moderation.block",
         "moderation.block",
         "dlq",
+        "samples",
     ]
-    assert topics.outputs == ("moderation.allow", "moderation.block", "dlq")
+    assert topics.outputs == ("moderation.allow", "moderation.block", "dlq", "samples")
+
+
+def test_without_a_topic_for_review_samples_there_is_none_to_create() -> None:
+    """Samples are off until their topic is named; nothing else needs it."""
+    assert TopicSettings().review is None
+    assert len(TopicSettings().outputs) == 4
+    with pytest.raises(ConfigError, match=r"topics\.review"):
+        topic_of(TopicSettings(), Route.REVIEW)
 
 
 def test_the_topic_that_is_read_is_never_written() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from worker.core.decisions import Hit
 from worker.core.errors import ModelFailed
 from worker.core.events import AudioPart, Degradation, ImagePart, PartType, TextPart
 from worker.core.ports import Extractor, Policy, Scorer
-from worker.core.views import ModelRef, TextSource, View, ViewKind
+from worker.core.views import Hashes, ModelRef, TextSource, View, ViewKind
 from worker.pipeline.flow import Flow, Slot
+from worker.pipeline.parking import Parking
 from worker.score.assessment import Assessment
 from worker.score.lane import Answer, Ask
 from worker.window.normalise import Normalised
@@ -27,6 +28,7 @@ class Ticket(NamedTuple):
     lane: str
     model: ModelRef
     reads: bool  # True for an extractor
+    of: Assessment  # the attempt at the slot's event that asked
 
 
 class Prepared(NamedTuple):
@@ -46,6 +48,8 @@ class ViewMaker(Protocol):
     def joint(self, sources: Sequence[TextSource]) -> TextSource | None: ...
 
     def image(self, part: ImagePart) -> list[View]: ...
+
+    def hashes(self, part: ImagePart) -> Hashes: ...
 
     def audio(self, part: AudioPart) -> list[View]: ...
 
@@ -71,8 +75,11 @@ class Judging:
         views: ViewMaker,
         scorers: Mapping[str, Scorer],
         readers: Mapping[ViewKind, tuple[str, Extractor]],
+        parking: Parking,
     ) -> None:
         self._flow = flow
+        self._parking = parking
+        self._start_over: Callable[[Slot], None] | None = None
         self._views = views
         self._text_scorers = tuple(name for name, scorer in scorers.items() if scorer.kind is ViewKind.TEXT)
         self._device: Device | None = None
@@ -82,6 +89,10 @@ class Judging:
     def attach(self, device: Device) -> None:
         """The device that answers by `on_done`; without one (lists alone) no view ever needs it."""
         self._device = device
+
+    def on_broken(self, start_over: Callable[[Slot], None]) -> None:
+        """Who takes an event from its beginning when judging it broke."""
+        self._start_over = start_over
 
     def needs_models(self, policy: Policy) -> bool:
         """True when some scorer has anything to look for under this policy."""
@@ -109,7 +120,8 @@ class Judging:
                 case TextPart(path=path, text=text):
                     texts.append(TextSource(path, text, _TEXT))
                 case ImagePart():
-                    jobs += self._look(slot, part.path, self._views.image(part))
+                    listed = self._match_picture(assessment, part)
+                    jobs += self._look(slot, part.path, self._views.image(part), listed=listed)
                 case AudioPart():
                     jobs += self._look(slot, part.path, self._views.audio(part))
         jobs += self._read(slot, texts)
@@ -123,7 +135,7 @@ class Judging:
         for one in prepared:
             for lane, ask in one.jobs:
                 by_lane.setdefault(lane, []).append(ask)
-            if _of(one.slot).complete:
+            if one.slot.assessment is None or one.slot.assessment.complete:  # None: parked on the way
                 self._flow.complete(one.slot)
         for lane, asks in by_lane.items():
             assert self._device is not None, "a view for a model and no device. This is a bug."
@@ -132,27 +144,55 @@ class Judging:
     def on_done(self, answers: Sequence[Answer]) -> None:
         """Fold a finished batch in; called on the loop by the device."""
         continued: list[Prepared] = []
-        for ticket, view, result in answers:
-            assessment = _of(ticket.slot)
-            jobs: list[Job] = []
-            if isinstance(result, ModelFailed):
-                self._flow.metrics.model_failures.labels(ticket.lane).inc()
-                assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
-            elif isinstance(result, TextSource):
-                assessment.read(ticket.model)
-                jobs = self._read(ticket.slot, [result] if result.text.strip() else [])
-            else:
-                assessment.scored(view, ticket.model, result)
-            if ticket.reads and assessment.open_reads == 0:
-                jobs += self._read_jointly(ticket.slot)
-            if jobs or assessment.complete:
-                continued.append(Prepared(ticket.slot, jobs))
+        for answer in answers:
+            slot = answer.ticket.slot
+            if slot.assessment is not answer.ticket.of:
+                continue  # asked by an attempt that was given up
+            try:
+                jobs = self._fold(answer)
+            except Exception as error:  # noqa: BLE001  # whatever it is, its neighbours must not wait for ever
+                if self._parking.broke(slot, "judging", error):
+                    continued.append(Prepared(slot, []))
+                else:
+                    assert self._start_over is not None, "nobody starts a broken event over. This is a bug."
+                    self._start_over(slot)
+                continue
+            if jobs or slot.assessment.complete:
+                continued.append(Prepared(slot, jobs))
         self.begin(continued)
 
-    def _look(self, slot: Slot, path: str, views: Sequence[View]) -> list[Job]:
-        """Jobs of a picture or clip; one that no model here can look at is said, never passed as harmless."""
+    def _fold(self, answer: Answer) -> list[Job]:
+        """One answer into its assessment; gives what is to be asked next."""
+        ticket, view, result = answer
+        assessment: Assessment = ticket.of
+        jobs: list[Job] = []
+        if isinstance(result, ModelFailed):
+            self._flow.metrics.model_failures.labels(ticket.lane).inc()
+            assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
+        elif isinstance(result, TextSource):
+            assessment.read(ticket.model)
+            jobs = self._read(ticket.slot, [result] if result.text.strip() else [])
+        else:
+            assessment.scored(view, ticket.model, result)
+        if ticket.reads and assessment.open_reads == 0:
+            jobs += self._read_jointly(ticket.slot)
+        return jobs
+
+    def _match_picture(self, assessment: Assessment, part: ImagePart) -> bool:
+        """Match the lists of pictures; False when the policy has none."""
+        policy = assessment.policy
+        if policy.knows_pictures:
+            assessment.findings.hits += policy.match_images(part.path, self._views.hashes(part))
+        return policy.knows_pictures
+
+    def _look(self, slot: Slot, path: str, views: Sequence[View], *, listed: bool = False) -> list[Job]:
+        """
+        Jobs of a picture or clip; one that neither a model nor a list looks at is said, never passed as harmless.
+
+        A list alone is what its policy asked for, as it is for a text without a text model.
+        """
         jobs = self._route(slot, views)
-        if not jobs:
+        if not jobs and not listed:
             reason = "no model of this worker looks at this type of part: choose a profile that has one"
             _of(slot).findings.degraded.append(Degradation("nobody_looks", "failed", path, reason))
         return jobs
@@ -165,11 +205,11 @@ class Judging:
             concepts = assessment.policy.concepts(name)
             if concepts is None:
                 continue
-            ticket = Ticket(slot, name, scorer.ref, reads=False)
+            ticket = Ticket(slot, name, scorer.ref, False, assessment)
             jobs += [(name, Ask(view, concepts, ticket)) for view in views if view.kind is scorer.kind]
         assessment.open_views += len(jobs)
         for kind, (lane, reader) in self._readers.items():
-            ticket = Ticket(slot, lane, reader.ref, reads=True)
+            ticket = Ticket(slot, lane, reader.ref, True, assessment)
             reads = [(lane, Ask(view, None, ticket)) for view in views if view.kind is kind]
             assessment.open_reads += len(reads)
             jobs += reads

@@ -9,14 +9,15 @@ from pathlib import Path as Folder
 from worker.core.decisions import Action, Findings, Hit, Verdict
 from worker.core.errors import PolicyRejected
 from worker.core.ports import ConceptCompiler, Policy
-from worker.core.views import Concepts, TextSource, Thresholds
+from worker.core.views import Concepts, Hashes, TextSource, Thresholds
 from worker.policy.basis import Basis, basis
 from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
 from worker.policy.dsa import Dsa, inherited
 from worker.policy.evaluate import ALLOW, Judge, decide, levels, triggers
 from worker.policy.files import Files, FolderFiles
-from worker.policy.lists import read_lists
+from worker.policy.images import ImageList, match_images
+from worker.policy.lists import Listed, read_lists
 from worker.policy.places import Path
 from worker.policy.resolve import Resolved, digest
 from worker.policy.terms import Matcher, SpanBack, TermList
@@ -57,7 +58,7 @@ class CompiledPolicy:
         self,
         resolved: Resolved,
         nodes: tuple[Node, ...],
-        lists: Sequence[TermList],
+        lists: Sequence[Listed],
         conditions: Conditions,
         own_digest: str,
         concepts: Mapping[str, Concepts],
@@ -84,7 +85,8 @@ class CompiledPolicy:
         self._whens = tuple(document.when or ())
         self._whens_from = resolved.origin(("when",))
         self._conditions = conditions
-        self._matcher = Matcher(lists)
+        self._matcher = Matcher([listed for listed in lists if isinstance(listed, TermList)])
+        self._images = tuple(listed for listed in lists if isinstance(listed, ImageList))
         self._concepts = dict(concepts)
         self._judges: dict[Outcomes, Judge] = {}
         self._unconditional = None if conditions else self._judge(())
@@ -96,6 +98,15 @@ class CompiledPolicy:
     def match(self, source: TextSource, normalised: str | None = None, span_back: SpanBack | None = None) -> list[Hit]:
         """The first entry of each list in a text, as written, else normalised; evidence points into the original."""
         return self._matcher.match(source, normalised, span_back) if self._matcher else []
+
+    @property
+    def knows_pictures(self) -> bool:
+        """True when it has lists of pictures to match."""
+        return bool(self._images)
+
+    def match_images(self, path: str, hashes: Hashes) -> list[Hit]:
+        """One hit for each list that holds a picture like a frame (uint64 [F]) of the part at `path`."""
+        return match_images(self._images, path, hashes)
 
     def decide(self, findings: Sequence[Findings]) -> list[Verdict]:
         """Verdicts of a batch of events, each as it would be alone. Pure."""
@@ -164,12 +175,12 @@ def compile_policy(resolved: Resolved, files: Files | Folder, concept_compiler: 
     return compile_parts(resolved, read_lists(resolved, files), concept_compiler)
 
 
-def policy_digest(resolved: Resolved, lists: Sequence[TermList]) -> str:
+def policy_digest(resolved: Resolved, lists: Sequence[Listed]) -> str:
     """The digest a policy will carry once compiled."""
     return digest(resolved.tree, {listed.name: listed.digest for listed in lists if listed.spec.list_})
 
 
-def compile_parts(resolved: Resolved, lists: Sequence[TermList], concept_compiler: ConceptCompiler) -> CompiledPolicy:
+def compile_parts(resolved: Resolved, lists: Sequence[Listed], concept_compiler: ConceptCompiler) -> CompiledPolicy:
     """`compile_policy` for lists that are read already."""
     document = resolved.document
     nodes = flatten(document.categories)
@@ -208,6 +219,7 @@ def unknown_categories(resolved: Resolved, known: Container[str]) -> Iterator[Po
     document = resolved.document
     named: list[tuple[Path, str]] = []
     named += [(("terms", i, "category"), terms.category) for i, terms in enumerate(document.terms or ())]
+    named += [(("images", i, "category"), images.category) for i, images in enumerate(document.images or ())]
     named += [(("when", i, "set", path), path) for i, when in enumerate(document.when or ()) for path in when.set_]
     named += [(("tests", i, "category"), t.category) for i, t in enumerate(document.tests or ()) if t.category]
     for place, category in named:

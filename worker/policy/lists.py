@@ -7,22 +7,29 @@ import hashlib
 import re2
 
 from worker.core.errors import PolicyRejected
-from worker.policy.document import Terms
+from worker.policy.document import Images, Terms
 from worker.policy.files import Files
+from worker.policy.images import BadHash, ImageList, read_hashes
+from worker.policy.places import Path
 from worker.policy.resolve import Resolved
 from worker.policy.terms import TermList, fold, pattern_of
 
 MAX_LIST_BYTES = 64 * 1024 * 1024
 
 
-def read_lists(resolved: Resolved, files: Files) -> tuple[TermList, ...]:
+Listed = TermList | ImageList
+
+
+def read_lists(resolved: Resolved, files: Files) -> tuple[Listed, ...]:
     """
-    Every list of the policy, in order.
+    Every list of the policy, in order: those of terms, then those of pictures.
 
     Raises:
         PolicyRejected: a file is missing, outside the folder, too large, not UTF-8 or empty, or a pattern is not RE2.
     """
-    return tuple(_read(spec, index, resolved, files) for index, spec in enumerate(resolved.document.terms or ()))
+    terms = [_read(spec, index, resolved, files) for index, spec in enumerate(resolved.document.terms or ())]
+    images = [_read_images(spec, i, resolved, files) for i, spec in enumerate(resolved.document.images or ())]
+    return (*terms, *images)
 
 
 def _read(spec: Terms, index: int, resolved: Resolved, files: Files) -> TermList:
@@ -31,13 +38,9 @@ def _read(spec: Terms, index: int, resolved: Resolved, files: Files) -> TermList
         name, lines = f"terms[{index}]", spec.words or []
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     else:
-        name, raw = spec.list_, _bytes(spec.list_, index, resolved, files)
+        name, raw = spec.list_, _bytes(spec.list_, (*path, "list"), resolved, files)
         digest = hashlib.sha256(raw).hexdigest()
-        try:
-            lines = [line if not line.lstrip().startswith("#") else "" for line in raw.decode("utf-8").splitlines()]
-        except UnicodeDecodeError as error:
-            line = raw.count(b"\n", 0, error.start) + 1
-            raise PolicyRejected("not UTF-8: save the list as UTF-8", file=name, line=line) from None
+        lines = [line if not line.lstrip().startswith("#") else "" for line in _lines(raw, name)]
     if spec.match == "pattern":
         _check_patterns(lines, name, index, resolved, spec)
     entries = tuple(entry for entry in (line.strip() for line in lines) if fold(entry))
@@ -57,8 +60,26 @@ def _whole(listed: TermList) -> TermList:
     return listed
 
 
-def _bytes(name: str, index: int, resolved: Resolved, files: Files) -> bytes:
-    path = ("terms", index, "list")
+def _read_images(spec: Images, index: int, resolved: Resolved, files: Files) -> ImageList:
+    name, raw = spec.list_, _bytes(spec.list_, ("images", index, "list"), resolved, files)
+    try:
+        hashes = read_hashes(_lines(raw, name))
+    except BadHash as error:
+        raise PolicyRejected(str(error), file=name, line=error.line) from None
+    if not len(hashes):
+        raise resolved.reject(f"the list {name} has no entries", ("images", index))
+    return ImageList(name, f"sha256:{hashlib.sha256(raw).hexdigest()}", spec, hashes)
+
+
+def _lines(raw: bytes, name: str) -> list[str]:
+    try:
+        return raw.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise PolicyRejected("not UTF-8: save the list as UTF-8", file=name, line=line) from None
+
+
+def _bytes(name: str, path: Path, resolved: Resolved, files: Files) -> bytes:
     try:
         return files.read(name, MAX_LIST_BYTES)
     except ValueError as error:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from worker.core.events import AudioPart, Degradation, ImagePart
 from worker.core.ports import Tokenizer
-from worker.core.views import TextSource, View
+from worker.core.views import Hashes, TextSource, View
 from worker.window.media import audio_views, image_views
 from worker.window.normalise import Normalised, normalise
+from worker.window.pictures import picture_hashes
 from worker.window.text import joint_source, text_views
 
 
@@ -39,6 +40,10 @@ class Views:
     def image(self, part: ImagePart) -> list[View]:
         """One view a frame."""
         return image_views(part)
+
+    def hashes(self, part: ImagePart) -> Hashes:
+        """uint64 [F]: a perceptual hash of each frame."""
+        return picture_hashes(part)
 
     def audio(self, part: AudioPart) -> list[View]:
         """One view a clip, or a window of a long one."""

@@ -1,0 +1,220 @@
+"""Stored decisions taken again under another policy: from scores, hits and context alone, as deciding live would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from worker.core.decisions import Action, Findings, Hit, Verdict, fall_back
+from worker.core.events import Degradation, PartType
+from worker.core.views import Evidence, Floats
+from worker.policy.compile import CompiledPolicy, decide_each
+from worker.policy.tools.answerable import Answerable, compare, missing_fields
+
+_TYPES = {kind.label: int(kind) for kind in PartType}
+_ALLOW = Verdict(Action.ALLOW)
+
+
+@dataclass(slots=True)
+class Retried:
+    """
+    One decision under the other policy.
+
+    action: after `otherwise`; None where the log cannot answer. at_least: True when the action may be stricter still.
+    missing: what the log lacks, in words, for `at_least` and None.
+    """
+
+    action: Action | None
+    verdict: Verdict = _ALLOW
+    at_least: bool = False
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A decision whose scores are being gathered."""
+
+    place: int
+    decision: Mapping[str, Any]
+    holds: Answerable
+    findings: Findings
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Scores:
+    """Scores of one layout: which categories, of which type of part."""
+
+    columns: Sequence[int]
+    kept: Sequence[int] | None  # places of the row's values that hold; None: all
+    kind: int
+    rows: list[int] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+
+class Retrial:
+    """
+    Decides stored decisions again under `policy`.
+
+    Args:
+        known: policies that may have decided them, by digest: what is not among them can be taken again only when
+            the fingerprint of its basis is the same.
+    """
+
+    def __init__(self, policy: CompiledPolicy, known: Mapping[str, CompiledPolicy]) -> None:
+        self._policy, self._known = policy, known
+        self._compared: dict[tuple[str, str], Answerable] = {}
+
+    def decide(self, decisions: Sequence[Mapping[str, Any]]) -> list[Retried]:
+        """Each decision.v1 under the policy, in order."""
+        answers: list[Retried] = []
+        waiting: list[_Waiting] = []
+        for place, decision in enumerate(decisions):
+            answer = self._at_once(decision)
+            answers.append(answer if answer is not None else _PENDING)
+            if answer is None:
+                waiting.append(self._gather(place, decision))
+        self._score(waiting)
+        verdicts = decide_each([self._policy] * len(waiting), [one.findings for one in waiting])
+        for one, verdict in zip(waiting, verdicts, strict=True):
+            answers[one.place] = self._answer(one, verdict)
+        return answers
+
+    def _at_once(self, decision: Mapping[str, Any]) -> Retried | None:
+        """What needs no deciding: nothing was found, or what cannot be answered at all."""
+        holds = self._holds(decision["policy"])
+        if decision.get("call") is not None or any(o["cause"] != "degraded" for o in decision["overrides"]):
+            return Retried(None, missing=("call state, lateness or a breaker changed the action",))
+        if not (holds.whole or _unaffected(decision, holds)):
+            return Retried(None, missing=tuple(_affected(decision, holds)))
+        if decision["scores"] or decision["hits"] or decision["degraded"] or "scores_by_type" in decision:
+            return None
+        return _NOTHING if not (holds.unknown or holds.unknown_lists) else None
+
+    def _gather(self, place: int, decision: Mapping[str, Any]) -> _Waiting:
+        holds = self._holds(decision["policy"])
+        found = Findings(decision["context"], frozenset(decision["types"]), decision.get("stream"))
+        if decision["hits"]:
+            found.hits = self._hits(decision["hits"], holds)
+        if decision["degraded"]:
+            found.degraded = [Degradation(d["code"], d["rule"], d["where"], d["reason"]) for d in decision["degraded"]]
+        return _Waiting(place, decision, holds, found)
+
+    def _holds(self, about: Mapping[str, str]) -> Answerable:
+        key = about["digest"], about.get("basis", "")
+        holds = self._compared.get(key)
+        if holds is None:
+            holds = self._compared[key] = compare(self._known.get(key[0]), key[1], self._policy)
+        return holds
+
+    def _score(self, waiting: Sequence[_Waiting]) -> None:
+        """Fill in the scores of all at once: float32 [N, 3, C], NaN where nothing scored or nothing holds."""
+        table = np.full((len(waiting), len(PartType), len(self._policy.categories)), np.nan, np.float32)
+        layouts: dict[tuple[Any, ...], _Scores] = {}
+        for row, one in enumerate(waiting):
+            decision = one.decision
+            by_type = decision.get("scores_by_type")
+            if by_type is None:
+                if not decision["scores"] or one.holds.models == "unasked":
+                    continue  # no model ran, or none would
+                by_type = {decision["types"][0]: decision["scores"]}
+            one.findings.scores = table[row]
+            for kind, scores in by_type.items():
+                key = id(one.holds), kind, *scores
+                layout = layouts.get(key)
+                if layout is None:
+                    layout = layouts[key] = _layout(scores, one.holds, _TYPES[kind])
+                layout.rows.append(row)
+                layout.values.append(list(scores.values()))
+        for layout in layouts.values():
+            values: Floats = np.array(layout.values, np.float32)
+            kept = values if layout.kept is None else values[:, layout.kept]
+            table[np.array(layout.rows)[:, None], layout.kind, layout.columns] = kept
+
+    def _hits(self, stored: Sequence[Mapping[str, Any]], holds: Answerable) -> list[Hit]:
+        """The policy's own hits of the searches it shares, in the order in which it would have found them."""
+        found: list[Hit] = []
+        views = list(dict.fromkeys(hit["view"] for hit in stored))
+        for view in views:
+            here: dict[tuple[int, int], Hit] = {}
+            for hit in stored:
+                if hit["view"] == view:
+                    for i in (holds.lists or {}).get(hit.get("search", ""), ()):
+                        here.setdefault((i, _TYPES[hit["type"]]), self._hit(i, hit))
+            found += [here[key] for key in sorted(here)]
+        return found
+
+    def _hit(self, place: int, hit: Mapping[str, Any]) -> Hit:
+        listed = self._policy.lists[place]
+        spec, kind = listed.spec, PartType(_TYPES[hit["type"]])
+        evidence = _evidence(hit.get("evidence") or {})
+        action = Action.parse(spec.action)
+        return Hit(listed.digest, listed.name, spec.category, action, kind, hit["view"], evidence, listed.search)
+
+    def _answer(self, one: _Waiting, verdict: Verdict) -> Retried:
+        found, holds = one.findings, one.holds
+        judged = found.scores is not None or found.hits
+        reads = self._policy.context_fields or self._policy.stream_fields
+        if reads and (judged or holds.unknown or holds.unknown_lists):
+            lacking = missing_fields(one.decision["context"], one.decision.get("stream"), self._policy)
+            if lacking:
+                return Retried(None, missing=tuple(f"{name} is not stored" for name in lacking))
+        action, _ = fall_back(verdict.action, (d.rule for d in found.degraded), self._policy.otherwise)
+        if not (holds.unknown or holds.unknown_lists) or action is Action.BLOCK:
+            return Retried(action, verdict)
+        missing = tuple(self._open(one))
+        return Retried(action, verdict, bool(missing), missing)
+
+    def _open(self, one: _Waiting) -> Iterable[str]:
+        """Scores and hits that the log does not have and that could make the action stricter."""
+        parts = [_TYPES[name] for name in one.decision["types"]]
+        if one.holds.unknown:
+            probe = Findings(one.findings.context, one.findings.part_types, one.findings.stream)
+            probe.scores = np.zeros((len(PartType), len(self._policy.categories)), np.float32)
+            judge = self._policy.judge(probe)
+            assert judge is not None
+            for column in one.holds.unknown:
+                if np.isfinite(judge.trigger[parts, column]).any():
+                    yield f"category {self._policy.categories[column]} was never scored so"
+        for name in one.holds.unknown_lists:
+            yield f"list {name} was never searched so"
+
+
+_PENDING = Retried(None)
+_NOTHING = Retried(Action.ALLOW)
+
+
+def _layout(scores: Mapping[str, float], holds: Answerable, kind: int) -> _Scores:
+    columns = [holds.columns.get(name, -1) for name in scores]
+    kept = [i for i, column in enumerate(columns) if column >= 0]
+    return _Scores([columns[i] for i in kept], None if len(kept) == len(columns) else kept, kind)
+
+
+def _unaffected(decision: Mapping[str, Any], holds: Answerable) -> bool:
+    """Whether limits and models that differ cannot have mattered to this decision."""
+    return next(iter(_affected(decision, holds)), None) is None
+
+
+def _affected(decision: Mapping[str, Any], holds: Answerable) -> Iterable[str]:
+    if holds.stranger:
+        policy = decision["policy"]
+        yield f"policy {policy['id']} {policy['version']} is not at hand, and what it looked for differs"
+        return
+    degraded = decision["degraded"] or ()
+    if holds.limits == "tighter" or (holds.limits == "looser" and any(d["rule"] == "too_long" for d in degraded)):
+        yield "limits differ"
+    media = any(name != "text" for name in decision["types"])
+    if holds.models == "changed" or (holds.models == "unasked" and (degraded or media)):
+        yield "the text models look at other events"
+    if holds.detectors_differ and media:
+        yield "other detectors look at pictures and sound"
+
+
+def _evidence(said: Mapping[str, Any]) -> Evidence:
+    def numbers(name: str) -> Any:
+        return tuple(said[name]) if said.get(name) is not None else None
+
+    return Evidence(numbers("span"), numbers("box"), numbers("t"), said.get("frame"), said.get("speaker"))

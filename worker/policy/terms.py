@@ -118,7 +118,7 @@ class Matcher:
             for index, is_exception in self._owners[entry]:
                 if is_exception:
                     exceptions.setdefault(index, []).append((start, end))
-                elif not self._lists[index].whole_words or _is_word(folded, start, end):
+                elif not self._lists[index].whole_words or is_word(folded, start, end):
                     spans.setdefault(index, []).append((start, end))
         return spans, exceptions
 
@@ -151,7 +151,7 @@ def _first_uncovered(spans: Iterator[Span] | Sequence[Span], exceptions: Sequenc
     return None
 
 
-def _is_word(text: str, start: int, end: int) -> bool:
+def is_word(text: str, start: int, end: int) -> bool:
     """An edge that is no letter or digit itself needs no boundary: `$$$` stands where it likes."""
     before = start == 0 or not (_joins(text[start - 1]) and _joins(text[start]))
     return before and (end == len(text) or not (_joins(text[end]) and _joins(text[end - 1])))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from worker.cli.policy import lint
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Check, test, explain and compare policies, and try a change before it is live.",
 )
+app.command("lint")(lint.lint)

@@ -96,17 +96,23 @@ class Tree:
         paths = {self.nodes[i].path for i in nodes}
         return tuple(number for number, when in enumerate(self.whens) if paths & when.set_.keys())
 
-    def own_under(self, said: Said) -> Own:
-        """Each node's own fields with what the conditions set, in order; a failed one adds a candidate."""
-        if not said:
-            return self.own
+    def own_under(self, said: Said, leave_out: Slot | None = None, leave_out_of: int | None = None) -> Own:
+        """
+        Each node's own fields with what the conditions set, in order; a failed one adds a candidate.
+
+        leave_out: a field to do without, in the tree, or in the setting of condition `leave_out_of`.
+        """
         own = dict(self.own)
+        if leave_out is not None and leave_out_of is None:
+            own.pop(leave_out, None)
         for number, when in enumerate(self.whens):
             outcome = said.get(number, False)
             if outcome is False:
                 continue
             for path, setting in when.set_.items():
                 for slot, value, inside in fields_of(self.index.get(path, -1), setting):
+                    if slot == leave_out and number == leave_out_of:
+                        continue
                     where = ".".join((f"{self._whens_from}:when[{number}]", path, *inside[:-1]))
                     before = own.get(slot, _UNSET) if outcome is None else ()
                     own[slot] = (*before, (value, where))

@@ -26,6 +26,14 @@ class TextMap:
         self._by_name = {dotted(path): path for path in self.spans}
         self._lines = [0, *(i + 1 for i, character in enumerate(text) if character == "\n")]
 
+    @classmethod
+    def of_lines(cls, text: str) -> TextMap:
+        """A text that is no JSON, for its lines alone."""
+        made = cls("")
+        made.text = text
+        made._lines = [0, *(i + 1 for i, character in enumerate(text) if character == "\n")]
+        return made
+
     def path(self, name: str) -> Path | None:
         """The path that an error writes as `categories.hate.flag`; None when it does not stand here."""
         return self._by_name.get(name)
@@ -40,6 +48,11 @@ class TextMap:
         """1-based line and column, in characters."""
         line = bisect.bisect_right(self._lines, offset)
         return line, offset - self._lines[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a 1-based line."""
+        start = self._lines[number - 1] if number <= len(self._lines) else len(self.text)
+        return self.text[start:].partition("\n")[0]
 
     def without(self, path: Path) -> str:
         """The text with the member or item at `path` cut out, with its comma and its line when it has one to itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from worker.cli.policy import hash as hash_
 from worker.cli.policy import lint
 
 app = typer.Typer(
@@ -11,3 +12,4 @@ app = typer.Typer(
     help="Check, test, explain and compare policies, and try a change before it is live.",
 )
 app.command("lint")(lint.lint)
+app.command("hash")(hash_.hash_pictures)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -17,13 +17,18 @@ from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing
 from worker.decode import EventDecoder
 from worker.deliver.decision import DecisionWriter
+from worker.deliver.suspects import Suspects
 from worker.lifecycle import Health, Loading, Report, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
+from worker.pipeline.deciding import Deciding
 from worker.pipeline.desk import Desk
 from worker.pipeline.flow import Flow
 from worker.pipeline.intake import Intake
 from worker.pipeline.judging import Judging
 from worker.pipeline.outlet import Outlet
+from worker.pipeline.parking import Parking
+from worker.pipeline.preparing import Preparing
+from worker.pipeline.threads import DecodeThreads
 from worker.policy.compile import decide_each
 from worker.policy.store import PolicyStore
 from worker.score.device import BatchReport, Device
@@ -55,7 +60,10 @@ class Worker:
         clock = clock or SystemClock()
         self._settings = settings
         self.metrics = Metrics()
-        self.flow = Flow(settings.flow, transport.order, clock, self.metrics)
+        reach = 2 * settings.flow.events + 20_000  # in flight, and read until the next commit
+        suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=settings.parking.deaths)
+        self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
+        parking = Parking(self.flow, settings.parking)
         self.policies = PolicyStore(
             settings.policies,
             models.concepts,
@@ -64,18 +72,21 @@ class Worker:
         )
         self.health = Health(self.flow, transport, self.metrics, self._policy_status)
         self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
-        judging = Judging(self.flow, Views(models.tokenizer), models.scorers, models.readers)
+        judging = Judging(self.flow, Views(models.tokenizer), models.scorers, models.readers, parking)
         self._device = Device(models.lanes(clock), clock, judging.on_done, self._on_batch)
         judging.attach(self._device)
-        threads = ThreadPoolExecutor(settings.models.decode_threads, thread_name_prefix="decode")
+        threads = DecodeThreads(settings.models.decode_threads)
         decoder = EventDecoder(settings.limits)
         self.desk = Desk(self.flow, judging, decoder, threads)
         key = settings.content_key.get_secret_value().encode() if settings.content_key else None
+        preparing = Preparing(self.flow, decoder, judging, threads, parking, settings.parking)
+        deciding = Deciding(decide_each, DecisionWriter(clock, content_key=key), parking)
+        outlet = Outlet(self.flow, transport, deciding, parking)
         self.pipeline = Pipeline(
             self.flow,
             transport,
-            Intake(self.flow, transport, decoder, self.policies, judging, threads),
-            Outlet(self.flow, transport, decide_each, DecisionWriter(clock, content_key=key)),
+            Intake(self.flow, transport, decoder, self.policies, judging, preparing, parking, outlet),
+            outlet,
             threads,
         )
 
@@ -132,6 +143,10 @@ def make_transport(settings: Settings, clock: Clock) -> Transport:
         from worker.transport.sqlite import SqliteTransport
 
         return SqliteTransport(settings.sqlite, settings.topics, clock)
+    if settings.delivery == "exactly-once":
+        from worker.transport.kafka_exact import ExactKafkaTransport
+
+        return ExactKafkaTransport(settings.kafka, settings.topics, clock)
     from worker.transport.kafka import KafkaTransport
 
     return KafkaTransport(settings.kafka, settings.topics, clock)

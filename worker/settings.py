@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from worker.core.errors import ConfigError
 from worker.decode import OuterLimits
+from worker.deliver.parking import ParkingSettings
 from worker.pipeline.flow import FlowSettings
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
 
@@ -63,7 +64,9 @@ class Settings(BaseSettings):
     )
 
     transport: Literal["kafka", "sqlite"] = "kafka"
-    delivery: Literal["at-least-once"] = "at-least-once"
+    delivery: Literal["at-least-once", "exactly-once"] = Field(
+        "at-least-once", description="exactly-once: for readers that read committed; the SQLite queue always is"
+    )
     policies: Path = Path("policies")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     content_key: SecretStr | None = Field(
@@ -73,6 +76,7 @@ class Settings(BaseSettings):
     sqlite: SqliteSettings = Field(default_factory=SqliteSettings)
     topics: TopicSettings = Field(default_factory=TopicSettings)
     flow: FlowSettings = Field(default_factory=FlowSettings)
+    parking: ParkingSettings = Field(default_factory=ParkingSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
     http: HttpSettings = Field(default_factory=HttpSettings)

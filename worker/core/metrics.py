@@ -30,7 +30,21 @@ class Metrics:
         self.starved = Counter("tidegate_credit_waits_total", "Polls put off for want of credits", registry=on)
         self.decisions = Counter("tidegate_decisions_total", "Decisions acknowledged", ["action"], registry=on)
         self.degraded = Counter("tidegate_degraded_total", "Decisions marked degraded", ["code"], registry=on)
+        # Events whose tenant was over a limit or past a deadline; `shed` where lists alone judged them.
+        self.overload = Counter(
+            "tidegate_overload_events_total", "Events over a limit or late", ["code", "done"], registry=on
+        )
+        self.review_samples = Counter("tidegate_review_samples_total", "Decisions also sent to review", registry=on)
+        # An alert: a category whose block rate jumped; its name stands in the log and in /status.
+        self.breaker_open = Gauge("tidegate_breaker_open_nodes", "Categories demoted by the breaker now", registry=on)
+        self.breaker_trips = Counter("tidegate_breaker_trips_total", "Times the breaker opened", registry=on)
+        self.demoted = Counter("tidegate_demoted_total", "Blocks that became flags", ["cause"], registry=on)
         self.dead_letters = Counter("tidegate_dead_letters_total", "Records dead-lettered", ["code"], registry=on)
+        self.record_failures = Counter(
+            "tidegate_record_failures_total", "Attempts at a record that broke a stage", ["stage"], registry=on
+        )
+        self.hung = Counter("tidegate_hung_total", "Work given up because it hung", ["where"], registry=on)
+        self.suspects = Counter("tidegate_suspect_partitions_total", "Partitions that came from a dead run", registry=on)
         self.publish_retries = Counter("tidegate_publish_retries_total", "Publishes that were tried again", registry=on)
         self.commits = Counter("tidegate_commits_total", "Offset commits", ["result"], registry=on)
         self.reloads = Counter("tidegate_policy_reloads_total", "Policy reloads", ["result"], registry=on)

@@ -63,6 +63,23 @@ class OffsetLedger:
             if (log := self._logs.get(partition)) is not None:
                 log.committed = max(log.committed, offset)
 
+    def reached(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The next offset to read of each of these partitions, whether it moved or not; only those with a record."""
+        return {
+            partition: max(next(iter(log.open), log.next), log.committed)
+            for partition in partitions
+            if (log := self._logs.get(partition)) is not None
+        }
+
+    def withdrawn(self, positions: Iterable[Position]) -> None:
+        """Take back the last positions of a partition, in rising order: they were read and will not be admitted."""
+        for index, position in enumerate(positions):
+            log = self._logs.get(position.of)
+            if log is not None:
+                log.open.pop(position.offset, None)
+                if index == 0:
+                    log.next = position.offset
+
     def open_count(self, partitions: Iterable[Partition]) -> int:
         """How many positions of these partitions are still open."""
         return sum(len(self._logs[p].open) for p in partitions if p in self._logs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Hashable, Iterable
 
@@ -10,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from worker.core.clock import Clock
 from worker.core.metrics import Metrics
-from worker.core.records import Order, Outgoing, Partition, Position
+from worker.core.records import Order, Outgoing, Partition, Position, Record
 from worker.deliver.credits import Credits
 from worker.deliver.ledger import OffsetLedger
 from worker.deliver.order import OrderGate
+from worker.deliver.suspects import Suspects
 from worker.score.assessment import Assessment
 
 
@@ -41,7 +43,21 @@ class Slot:
     and no record.
     """
 
-    __slots__ = ("assessment", "code", "decoded_bytes", "epoch", "key", "outgoing", "position", "received", "waiter")
+    __slots__ = (
+        "assessment",
+        "code",
+        "decoded_bytes",
+        "epoch",
+        "failures",
+        "key",
+        "ours",
+        "outgoing",
+        "position",
+        "received",
+        "record",
+        "tenant",
+        "waiter",
+    )
 
     def __init__(self, position: Position, received: float, decoded_bytes: int, epoch: int) -> None:
         self.position = position
@@ -52,18 +68,25 @@ class Slot:
         self.assessment: Assessment | None = None
         self.outgoing: Outgoing | None = None
         self.code: str | None = None  # the dead letter's reason
+        self.ours = False  # a dead letter for our failing, not for what the record is
+        self.record: Record | None = None  # kept for a dead letter, until the slot has ended
+        self.tenant: str | None = None  # where it is known before there is an event
+        self.failures: tuple[str, ...] = ()  # kinds of error that it caused so far
         self.waiter: asyncio.Future[None] | None = None  # who asked, when it was not the queue
 
 
 class Flow:
     """The state that intake, judging and outlet share; touched on the loop's thread only."""
 
-    def __init__(self, settings: FlowSettings, order: Order, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: FlowSettings, order: Order, clock: Clock, metrics: Metrics, suspects: Suspects | None = None
+    ) -> None:
         self.settings = settings
         self.order = order
         self.clock = clock
         self.metrics = metrics
         self.ledger = OffsetLedger()
+        self.suspects = suspects or Suspects(uuid.uuid4().hex[:12])
         self.gate: OrderGate[Slot] = OrderGate()
         self.credits = Credits(events=settings.events, decoded_bytes=settings.decoded_bytes)
         self.ready: list[Slot] = []
@@ -76,7 +99,7 @@ class Flow:
 
     def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:
         """A new slot; its credits are taken already."""
-        return Slot(position, received, decoded_bytes, self._epoch(position))
+        return Slot(position, received, decoded_bytes, self.epoch(position.of))
 
     def enter(self, slot: Slot, key: Hashable) -> None:
         """Give the slot its place in the order of its key, or of its partition."""
@@ -106,14 +129,16 @@ class Flow:
 
     def is_stale(self, slot: Slot) -> bool:
         """True when the slot's partition went to another worker meanwhile, who will read it again."""
-        return slot.epoch != self._epoch(slot.position)
+        return slot.epoch != self.epoch(slot.position.of)
 
-    def _epoch(self, position: Position) -> int:
-        return self._epochs.get(position.of, 0) if self._epochs else 0
+    def epoch(self, partition: Partition) -> int:
+        """How often the partition went to another worker."""
+        return self._epochs.get(partition, 0) if self._epochs else 0
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Let partitions go: what of them is still under way will not be published."""
         gone = list(partitions)
         self.ledger.forget(gone)
+        self.suspects.forget(gone)
         for partition in gone:
             self._epochs[partition] += 1

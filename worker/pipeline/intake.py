@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from enum import Enum
+from itertools import groupby
 
 import structlog
 
-from worker.core.errors import NotAnEvent
+from worker.core.errors import NotAnEvent, Parked
 from worker.core.ports import Decoder, Envelope, Policy, PolicyBook, Transport
-from worker.core.records import Record
-from worker.deliver.deadletter import dead_letter
-from worker.pipeline.flow import Flow, Slot
-from worker.pipeline.judging import Judging, Prepared
-from worker.score.assessment import Assessment
+from worker.core.records import Partition, Record
+from worker.pipeline.careful import Careful
+from worker.pipeline.flow import Flow
+from worker.pipeline.judging import Judging
+from worker.pipeline.outlet import Outlet
+from worker.pipeline.parking import Parking
+from worker.pipeline.preparing import Admitted, Preparing
 
 log = structlog.get_logger(__name__)
-
-Admitted = tuple[Slot, Envelope, Policy]
 
 
 class Ended(Enum):
@@ -38,20 +38,25 @@ class Intake:
         decoder: Decoder,
         policies: PolicyBook,
         judging: Judging,
-        threads: Executor,
+        preparing: Preparing,
+        parking: Parking,
+        outlet: Outlet,
     ) -> None:
         self._flow = flow
         self._transport = transport
         self._decoder = decoder
         self._policies = policies
         self._judging = judging
-        self._threads = threads
-        self._preparing: set[asyncio.Task[None]] = set()
+        self._preparing = preparing
+        self._parking = parking
+        self._careful = Careful(flow, transport, outlet, self._admit_run, self._convict, self._keep_alive, self._flush)
+        self._chunk: list[Admitted] = []
 
     async def run(self) -> None:
         """Poll until the flow stops. A poll is never cancelled: that would switch off its liveness check."""
         flow, settings = self._flow, self._flow.settings
         while not flow.stopping.is_set():
+            self._preparing.check()
             wanted = min(settings.poll_records, flow.credits.free_events)
             if wanted == 0:
                 await self._starve()
@@ -62,61 +67,96 @@ class Intake:
                 await self._admit(records)
             else:
                 await asyncio.sleep(0)
-        if self._preparing:
-            await asyncio.gather(*self._preparing)
+        await self._preparing.finish()
 
     async def _starve(self) -> None:
-        """Without credits: keep the membership alive, give nothing more to do, wait for work to finish."""
+        """Without credits: nothing more to do, wait for work to finish."""
         self._flow.metrics.starved.inc()
+        await self._keep_alive()
+
+    async def _keep_alive(self) -> None:
+        """Keep the membership alive without reading, until something was finished or a moment has passed."""
+        self._preparing.check()
         await self._transport.poll(max_records=0, timeout_s=0)
         self._flow.last_poll = self._flow.clock.now()
         await self._flow.credits.wait_returned(self._flow.settings.poll_timeout_s)
 
     async def _admit(self, records: Sequence[Record]) -> None:
         flow = self._flow
-        flow.ledger.opened([record.position for record in records])
         flow.metrics.records.inc(len(records))
-        received = flow.clock.now()
-        chunk: list[Admitted] = []
-        for record in records:
+        for place, some in groupby(records, key=lambda record: record[0][:2]):
+            run = list(some)
+            if flow.suspects.covers(Partition(*place), run[-1].position.offset):
+                await self._admit_run(run)
+            else:
+                await self._careful.admit(run)
+        self._flush()
+
+    async def _admit_run(self, records: Sequence[Record]) -> None:
+        """Records of one partition, as far as they may go: not after a stop, nor when the partition has gone."""
+        flow = self._flow
+        partition, received = records[0].position.of, flow.clock.now()
+        epoch = flow.epoch(partition)
+        flow.ledger.opened([record.position for record in records])
+        for index, record in enumerate(records):
             admitted = self._read(record, received)
             while admitted is None:  # no byte credits: what is in flight must finish first
-                self._prepare(chunk)
-                chunk = []
+                self._flush()
                 await self._starve()
-                if flow.stopping.is_set():
-                    return  # not admitted, so not finished: it is read again after the restart
+                if flow.stopping.is_set() or flow.epoch(partition) != epoch:
+                    # not admitted, so not finished: they are read again by whoever has the partition next
+                    flow.ledger.withdrawn([record.position for record in records[index:]])
+                    return
                 admitted = self._read(record, received)
             if admitted is Ended.ENDED:
                 continue
             slot, envelope, policy = admitted
             if not envelope.heavy and not self._judging.needs_models(policy):
-                self._take_light(slot, envelope, policy)
+                self._preparing.light(slot, envelope, policy)
                 continue
             flow.enter(slot, envelope.order_key)
-            chunk.append(admitted)
-            if len(chunk) >= flow.settings.prepare_events:
-                self._prepare(chunk)
-                chunk = []
-        self._prepare(chunk)
+            self._chunk.append(admitted)
+            if len(self._chunk) >= flow.settings.prepare_events:
+                self._flush()
+
+    def _flush(self) -> None:
+        """What is admitted goes to be prepared."""
+        self._preparing.start(self._chunk)
+        self._chunk = []
 
     def _read(self, record: Record, received: float) -> Admitted | Ended | None:
         """The admitted event; ENDED for a record that ended here (dead letter, tombstone); None without credits."""
         flow = self._flow
-        try:
-            if record.value is None:
-                return self._pass_over(record, received)
-            envelope = self._decoder.envelope(record)
-            policy = self._policies.of(envelope.tenant)
-            if policy is None:
-                raise NotAnEvent(
-                    "unknown_tenant", "no policy for the event's tenant and none for `*`: add one to tenants.json"
-                )
-        except NotAnEvent as error:
-            return self._bury(record, error, received)
+        if record.value is None:
+            return self._pass_over(record, received)
+        found = self._look(record)
+        if isinstance(found, Exception):
+            return self._bury(record, found, received)
+        envelope, policy = found
         if not flow.credits.take(envelope.decoded_bytes):
             return None
-        return flow.slot(record.position, received, envelope.decoded_bytes), envelope, policy
+        slot = flow.slot(record.position, received, envelope.decoded_bytes)
+        slot.record = record
+        return slot, envelope, policy
+
+    def _look(self, record: Record) -> tuple[Envelope, Policy] | NotAnEvent | Parked:
+        """The envelope and its tenant's policy, or what the record is parked as."""
+        failures: tuple[str, ...] = ()
+        while True:
+            try:
+                envelope = self._decoder.envelope(record)
+                policy = self._policies.of(envelope.tenant)
+            except NotAnEvent as error:
+                return error
+            except Exception as error:  # noqa: BLE001  # whatever it is, its neighbours go on
+                failures = self._parking.failed(record.position, "envelope", error, failures)
+                if (parked := self._parking.exhausted("envelope", failures)) is not None:
+                    return parked
+                continue
+            if policy is not None:
+                return envelope, policy
+            reason = "no policy for the event's tenant and none for `*`: add one to tenants.json"
+            return NotAnEvent("unknown_tenant", reason)
 
     def _pass_over(self, record: Record, received: float) -> Ended | None:
         """A tombstone: counted and committed in its turn, nothing published."""
@@ -127,39 +167,22 @@ class Intake:
         self._flow.pass_through(slot, record.position)
         return Ended.ENDED
 
-    def _bury(self, record: Record, error: NotAnEvent, received: float) -> Ended | None:
+    def _bury(self, record: Record, error: NotAnEvent | Parked, received: float) -> Ended | None:
         size = len(record.value or b"")
         if not self._flow.credits.take(size):
             return None
         slot = self._flow.slot(record.position, received, size)
-        slot.outgoing = dead_letter(record, error, max_bytes=self._flow.settings.dead_letter_bytes)
-        slot.code = error.code
+        slot.record = record
+        self._parking.park(slot, error)
         self._flow.pass_through(slot, record.position)
         return Ended.ENDED
 
-    def _take_light(self, slot: Slot, envelope: Envelope, policy: Policy) -> None:
-        """A short text under a policy of lists alone: judged here, since a thread would cost more than it saves."""
-        event = self._decoder.event(envelope, policy.limits, received=slot.received)
-        slot.assessment = Assessment(event, policy)
-        self._judging.match_lists(slot)
-        self._flow.pass_through(slot, envelope.order_key)
-
-    def _prepare(self, chunk: list[Admitted]) -> None:
-        """Decode and cut into views off the loop; views go to their lanes as soon as their chunk is ready."""
-        if not chunk:
-            return
-        task = asyncio.create_task(self._prepare_in_thread(chunk))
-        self._preparing.add(task)
-        task.add_done_callback(self._preparing.discard)
-
-    async def _prepare_in_thread(self, chunk: list[Admitted]) -> None:
-        loop = asyncio.get_running_loop()
-        self._judging.begin(await loop.run_in_executor(self._threads, self._decode, chunk))
-
-    def _decode(self, chunk: list[Admitted]) -> list[Prepared]:
-        prepared = []
-        for slot, envelope, policy in chunk:
-            event = self._decoder.event(envelope, policy.limits, received=slot.received)
-            slot.assessment = Assessment(event, policy)
-            prepared.append(self._judging.prepare(slot))
-        return prepared
+    async def _convict(self, record: Record, error: Parked) -> bool:
+        """Park a record unread; False after a stop."""
+        self._flow.ledger.opened([record.position])
+        while self._bury(record, error, self._flow.clock.now()) is None:
+            await self._starve()
+            if self._flow.stopping.is_set():
+                self._flow.ledger.withdrawn([record.position])
+                return False
+        return True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 import structlog
 
+from worker.core.errors import TidegateError
 from worker.core.ports import Transport
 from worker.core.records import Partition
 from worker.pipeline.flow import Flow
@@ -25,9 +26,7 @@ class Pipeline:
     been committed, and the next start reads it again.
     """
 
-    def __init__(
-        self, flow: Flow, transport: Transport, intake: Intake, outlet: Outlet, threads: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, flow: Flow, transport: Transport, intake: Intake, outlet: Outlet, threads: Executor) -> None:
         self._flow = flow
         self._transport = transport
         self._intake = intake
@@ -50,6 +49,10 @@ class Pipeline:
             for task in done:
                 task.result()  # raises what broke it
             await self._finish(None)
+        except TidegateError:
+            # ended on purpose: no record killed this run, so none is to be suspected of it
+            await self._outlet.release(self._flow.suspects.known(), unfinished=True)
+            raise
         finally:
             for task in (intake, outlet, commits):
                 task.cancel()
@@ -90,7 +93,8 @@ class Pipeline:
                     await flow.settled.wait()
         except TimeoutError:
             log.warning("drain.cut_short", open=self._open(partitions), after_s=flow.settings.drain_s)
-        committed = await self._outlet.commit()
+        leaving = self._flow.suspects.known() if partitions is None else partitions
+        committed = await self._outlet.release(leaving)
         log.info("drain.done", seconds=round(flow.clock.now() - since, 3), committed=committed)
 
     def _open(self, partitions: Iterable[Partition] | None) -> int:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import stamina
 import structlog
 
-from worker.core.decisions import Verdict
-from worker.core.errors import PublishFailed, TransportUnavailable
-from worker.core.ports import DecideEach, Policy, Transport
+from worker.core.errors import PublishFailed, RecordsTooLarge, TransportUnavailable
+from worker.core.ports import Transport
 from worker.core.records import Order, Outgoing, Partition
-from worker.deliver.decision import Decided, DecisionWriter, Judged
+from worker.deliver.decision import Decided
+from worker.pipeline.deciding import Deciding
 from worker.pipeline.flow import Flow, Slot
+from worker.pipeline.parking import Parking
 
 log = structlog.get_logger(__name__)
 
@@ -22,11 +23,11 @@ log = structlog.get_logger(__name__)
 class Outlet:
     """The only publisher and the only committer."""
 
-    def __init__(self, flow: Flow, transport: Transport, decide: DecideEach, writer: DecisionWriter) -> None:
+    def __init__(self, flow: Flow, transport: Transport, deciding: Deciding, parking: Parking) -> None:
         self._flow = flow
         self._transport = transport
-        self._decide_each = decide
-        self._writer = writer
+        self._deciding = deciding
+        self._parking = parking
         self._committing = asyncio.Lock()
 
     async def run(self) -> None:
@@ -44,42 +45,31 @@ class Outlet:
         """Take one batch to its end. Nothing is finished before it is acknowledged."""
         flow = self._flow
         fresh = [slot for slot in batch if not flow.is_stale(slot)]
-        decided = self._decide(fresh)
-        outgoing = [
-            record
-            for slot, one in zip(fresh, decided, strict=True)
-            if (record := slot.outgoing if one is None else one.outgoing) is not None
-        ]
+        decided = self._deciding.decide(fresh)
+        self._parking.check(fresh)
         offsets = _offsets(fresh) if flow.order is Order.BY_PARTITION else {}
-        await self._publish(outgoing, offsets)
+        while True:
+            try:
+                await self._publish(_leaving(fresh, decided), offsets)
+                break
+            except RecordsTooLarge as error:
+                decided = self._deciding.smaller(fresh, decided, error)
         flow.ledger.finished([slot.position for slot in fresh])
         flow.ledger.committed(offsets)
         self._count(fresh, decided)
         flow.credits.give_back(len(batch), sum(slot.decoded_bytes for slot in batch))
         flow.settled.set()
 
-    def _decide(self, slots: Sequence[Slot]) -> list[Decided | None]:
-        """Verdicts of the whole batch, decisions by policy, in the slots' order; None for what is no event."""
-        decided: list[Decided | None] = [None] * len(slots)
-        judged = [(i, slot, slot.assessment) for i, slot in enumerate(slots) if slot.assessment is not None]
-        verdicts = self._decide_each([one.policy for _, _, one in judged], [one.findings for _, _, one in judged])
-        groups: dict[int, tuple[Policy, list[int], list[Judged], list[Verdict]]] = {}
-        for (i, slot, one), verdict in zip(judged, verdicts, strict=True):
-            group = groups.get(id(one.policy))
-            if group is None:
-                group = groups[id(one.policy)] = (one.policy, [], [], [])
-            group[1].append(i)
-            group[2].append((one.event, one.findings, slot.received))
-            group[3].append(verdict)
-        for policy, places, members, theirs in groups.values():
-            for place, written in zip(places, self._writer.write(policy, members, theirs), strict=True):
-                decided[place] = written
-        return decided
-
     async def _publish(self, outgoing: Sequence[Outgoing], offsets: dict[Partition, int]) -> None:
-        """Publish until acknowledged: the same records in the same order, as often as it takes."""
+        """
+        Publish until acknowledged: the same records in the same order, as often as it takes.
+
+        Raises:
+            RecordsTooLarge: trying again cannot help.
+        """
         if not outgoing and not offsets:
             return
+        marks = self._flow.suspects.marks(offsets)
         async for attempt in stamina.retry_context(
             on=PublishFailed, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
         ):
@@ -87,7 +77,7 @@ class Outlet:
                 if attempt.num > 1:
                     self._flow.metrics.publish_retries.inc()
                 try:
-                    await self._transport.publish(outgoing, offsets)
+                    await self._transport.publish(outgoing, offsets, marks)
                 except PublishFailed as error:
                     self._flow.publish_failing = True
                     log.warning("publish.failed", records=len(outgoing), attempt=attempt.num, error=str(error))
@@ -107,7 +97,7 @@ class Outlet:
             if not offsets:
                 return True
             try:
-                await self._transport.commit(offsets)
+                await self._transport.commit(offsets, self._flow.suspects.marks(offsets))
             except TransportUnavailable as error:
                 self._flow.metrics.commits.labels("failed").inc()
                 log.warning("commit.failed", partitions=len(offsets), error=str(error))
@@ -116,6 +106,40 @@ class Outlet:
             self._flow.metrics.commits.labels("ok").inc()
             return True
 
+    async def store(self, offsets: dict[Partition, int], marks: dict[Partition, str]) -> bool:
+        """Store marks beside offsets below which all is finished; False when the queue did not take them."""
+        if not offsets:
+            return True
+        async with self._committing:
+            try:
+                if self._flow.order is Order.BY_PARTITION:
+                    await self._transport.publish((), offsets, marks)
+                else:
+                    await self._transport.commit(offsets, marks)
+            except (TransportUnavailable, PublishFailed) as error:
+                self._flow.metrics.commits.labels("failed").inc()
+                log.warning("commit.failed", partitions=len(offsets), error=str(error))
+                return False
+            self._flow.ledger.committed(offsets)
+            self._flow.metrics.commits.labels("ok").inc()
+            return True
+
+    async def release(self, partitions: Iterable[Partition], *, unfinished: bool = False) -> bool:
+        """
+        Commit what is finished of partitions that are let go, and say that no run is under way there any more.
+
+        One with open records keeps its mark, since one of them may hang: unless `unfinished` says that none does.
+        """
+        flow = self._flow
+        offsets = flow.ledger.reached(flow.suspects.known() & set(partitions))
+        marks = {
+            partition: flow.suspects.mark(partition, offset)
+            if flow.ledger.open_count([partition]) and not unfinished
+            else flow.suspects.rest(partition, offset)
+            for partition, offset in offsets.items()
+        }
+        return await self.store(offsets, marks)
+
     def _count(self, slots: Sequence[Slot], decided: Sequence[Decided | None]) -> None:
         metrics, wall_ms = self._flow.metrics, self._flow.clock.wall() * 1000
         actions = Counter(one.action for one in decided if one is not None)
@@ -123,12 +147,23 @@ class Outlet:
             metrics.degraded.labels(code).inc()
         for code in (slot.code for slot in slots if slot.code is not None):
             metrics.dead_letters.labels(code).inc()
+        metrics.review_samples.inc(sum(one is not None and one.review is not None for one in decided))
         for action, count in actions.items():
             metrics.decisions.labels(action.label).inc(count)
         stamps = [slot.assessment.event.broker_ms for slot in slots if slot.assessment is not None]
         oldest = min(filter(None, stamps), default=None)
         if oldest is not None:
             metrics.latency.observe(max(wall_ms - oldest, 0.0) / 1000)
+
+
+def _leaving(slots: Sequence[Slot], decided: Sequence[Decided | None]) -> list[Outgoing]:
+    """What is published of the slots, in their order."""
+    outgoing: list[Outgoing] = []
+    for slot, one in zip(slots, decided, strict=True):
+        # a review sample leaves with its decision: in one publish, and in one transaction where there is one
+        leaving = (slot.outgoing, None) if one is None else (one.outgoing, one.review)
+        outgoing += [record for record in leaving if record is not None]
+    return outgoing
 
 
 def _offsets(slots: Sequence[Slot]) -> dict[Partition, int]:

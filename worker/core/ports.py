@@ -209,6 +209,11 @@ class Policy(Protocol):
     def limits(self) -> Limits: ...
 
     @property
+    def severe(self) -> frozenset[str]:
+        """Paths of the categories marked `severe`, by themselves or by an ancestor."""
+        ...
+
+    @property
     def context_fields(self) -> tuple[str, ...]:
         """The context fields that its conditions read, e.g. `audience`, `attributes.level`."""
         ...

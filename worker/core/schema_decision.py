@@ -94,6 +94,12 @@ class DecisionCandidate(_Part):
     reasons: list[DecisionReason]
 
 
+class DecisionReview(_Part):
+    """A sample that people check; each stands for 1 / probability decisions of its kind."""
+
+    probability: Probability = Field(description="with which the decision was to be drawn")
+
+
 class DecisionModel(_Part):
     """A model that gave a score."""
 
@@ -135,6 +141,7 @@ class DecisionDocument(_Part):
     source: SourcePosition
     latency_ms: dict[str, Milliseconds]
     candidate: DecisionCandidate | None = None
+    review: DecisionReview | None = Field(None, description="only in the review topic")
     call: dict[str, Any] | None = None
 
 

@@ -14,6 +14,7 @@ from worker.core.decisions import Action, Findings, Reason, Verdict, fall_back
 from worker.core.events import PART_TYPES, AudioPart, Event, ImagePart, TextPart
 from worker.core.ports import Policy
 from worker.core.records import Headers, Outgoing, Position
+from worker.deliver.afterwards import Afterwards
 from worker.deliver.candidate import Tried, candidate_json
 from worker.deliver.plain import (
     PlainDecisions,
@@ -23,6 +24,7 @@ from worker.deliver.plain import (
     policy_json,
     stream_read,
 )
+from worker.deliver.sample import ReviewSample
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
 _NONE_TRIED: Mapping[int, Tried] = {}
@@ -35,6 +37,7 @@ class Decided(NamedTuple):
     outgoing: Outgoing
     action: Action
     degraded: tuple[str, ...]  # codes, for metrics
+    review: Outgoing | None = None  # the same decision for the review topic, when it was drawn
 
 
 Judged = tuple[Event, Findings, float]  # an event, what was found, monotonic seconds at its admission
@@ -46,9 +49,20 @@ class DecisionWriter:
 
     Args:
         content_key: key of `content_hmac`; None leaves the field null.
+        afterwards: the breaker and the caps; None leaves every verdict as it is.
+        sample: draws review samples; None draws none.
     """
 
-    def __init__(self, clock: Clock, *, content_key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        content_key: bytes | None = None,
+        afterwards: Afterwards | None = None,
+        sample: ReviewSample | None = None,
+    ) -> None:
+        self._afterwards = afterwards
+        self._sample = sample
         self._clock = clock
         self._content_key = content_key
         self._plain = PlainDecisions()
@@ -62,6 +76,8 @@ class DecisionWriter:
         tried: Mapping[int, Tried] = _NONE_TRIED,
     ) -> list[Decided]:
         """One decision for each event of one policy, in order. `tried`: candidates' outcomes, by place in `judged`."""
+        if self._afterwards is not None:
+            self._afterwards.observe(policy, judged, verdicts)
         wall = self._clock.wall()
         stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         now, wall_ms = self._clock.now(), int(wall * 1000)
@@ -76,7 +92,8 @@ class DecisionWriter:
             if is_plain(verdict, findings) and place not in tried:
                 mac = self._content_hmac(event) if self._content_key else None
                 outgoing = self._plain.write(event, policy, findings, stamp, latency[1], mac)
-                written.append(Decided(outgoing, verdict.action, ()))
+                review = self._drawn(event, outgoing, verdict.action) if self._sample is not None else None
+                written.append(Decided(outgoing, verdict.action, (), review))
             else:
                 written.append(self._one(event, policy, findings, verdict, stamp, latency[0], tried.get(place)))
         return written
@@ -91,7 +108,11 @@ class DecisionWriter:
         latency: dict[str, float],
         tried: Tried | None,
     ) -> Decided:
-        action, overrides = fall_back(verdict.action, (d.rule for d in findings.degraded), policy.otherwise)
+        action, loosened = (
+            self._afterwards.loosen(policy, event, verdict) if self._afterwards is not None else (verdict.action, [])
+        )
+        action, tightened = fall_back(action, (d.rule for d in findings.degraded), policy.otherwise)
+        overrides = [*loosened, *tightened]
         body: dict[str, Any] = {
             "id": decision_id(event.tenant, event.id, event.first_position or event.position),
             "event_id": event.id,
@@ -124,7 +145,16 @@ class DecisionWriter:
         if verdict.notes:
             body["notes"] = verdict.notes
         value = orjson.dumps(body, option=_ORJSON)
-        return Decided(_outgoing(event, policy, action, value), action, tuple(d.code for d in findings.degraded))
+        outgoing = _outgoing(event, policy, action, value)
+        review = self._drawn(event, outgoing, action, demoted=bool(loosened))
+        return Decided(outgoing, action, tuple(d.code for d in findings.degraded), review)
+
+    def _drawn(self, event: Event, outgoing: Outgoing, action: Action, *, demoted: bool = False) -> Outgoing | None:
+        """The decision's review sample, when it is in it."""
+        if self._sample is None or not self._sample.probability(action, demoted=demoted):
+            return None
+        number = decision_id(event.tenant, event.id, event.first_position or event.position)
+        return self._sample.draw(number, outgoing, action, demoted=demoted)
 
     def _content_hmac(self, event: Event) -> str | None:
         """Keyed by tenant, since a bare hash of a short message can be guessed (BLAKE2b keyed mode, RFC 7693)."""

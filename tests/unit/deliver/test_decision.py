@@ -17,7 +17,7 @@ from worker.core.events import AudioPart, Degradation, Event, ImagePart, Part, P
 from worker.core.ports import Limits
 from worker.core.records import Position, Route
 from worker.core.schema_decision import DecisionDocument
-from worker.core.views import Concepts, Evidence, ModelRef, TextSource, empty_scores
+from worker.core.views import Concepts, Evidence, Hashes, ModelRef, TextSource, empty_scores
 from worker.deliver.decision import Decided, DecisionWriter
 from worker.deliver.plain import decision_id
 from worker.policy.basis import Basis, basis
@@ -39,6 +39,7 @@ class Rules:
     context_fields: tuple[str, ...] = ()
     stream_fields: tuple[str, ...] = ()
     basis: Basis = field(default_factory=lambda: basis((), (), Ceilings()))
+    severe: frozenset[str] = frozenset()
     fallback: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -50,6 +51,14 @@ class Rules:
 
     def match(self, source: TextSource, normalised: str | None, span_back: Any) -> list[Hit]:
         return []
+
+    knows_pictures: bool = False
+
+    def match_images(self, path: str, hashes: Hashes) -> list[Hit]:
+        return []
+
+    def judge(self, found: Findings) -> Any:
+        raise AssertionError("the writer judges nothing")
 
     def decide(self, findings: Any) -> list[Verdict]:
         return [Verdict(Action.ALLOW) for _ in findings]

@@ -189,17 +189,17 @@ async def test_credits_bound_what_is_in_flight(policies: Path) -> None:
 async def test_a_worker_that_breaks_says_why_and_commits_nothing_more(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that the loop has no answer to ends the worker; what was unfinished is read again."""
+    """An error that no record is at fault for ends the worker; what was unfinished is read again."""
     bench = Bench(settings, partitions=1)
 
-    def broken(policy: object, findings: object) -> list[object]:
+    async def broken(**_: object) -> list[object]:
         raise RuntimeError("out of luck")
 
     async def go() -> None:
         async with bench.running():
             bench.send([event("1", "hello")])
             await bench.until(1)
-            monkeypatch.setattr(type(bench.worker.policies.of("acme")), "judge", broken)
+            monkeypatch.setattr(bench.transport, "poll", broken)
             bench.send([event("2", "hello")])
             async with asyncio.timeout(10):  # inside, so that a block left waiting shows as a TimeoutError
                 await asyncio.Event().wait()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from worker.core.clock import Clock
 from worker.core.metrics import Metrics
 from worker.core.records import Order, Outgoing, Partition, Position, Record
+from worker.deliver.admission import ANY_TIME
 from worker.deliver.credits import Credits
 from worker.deliver.ledger import OffsetLedger
 from worker.deliver.order import OrderGate
@@ -56,6 +57,7 @@ class Slot:
         "received",
         "record",
         "tenant",
+        "terms",
         "waiter",
     )
 
@@ -70,7 +72,8 @@ class Slot:
         self.code: str | None = None  # the dead letter's reason
         self.ours = False  # a dead letter for our failing, not for what the record is
         self.record: Record | None = None  # kept for a dead letter, until the slot has ended
-        self.tenant: str | None = None  # where it is known before there is an event
+        self.tenant: str | None = None  # whose credits it holds, where that is known
+        self.terms = ANY_TIME
         self.failures: tuple[str, ...] = ()  # kinds of error that it caused so far
         self.waiter: asyncio.Future[None] | None = None  # who asked, when it was not the queue
 

@@ -12,6 +12,7 @@ import structlog
 from worker.core.errors import NotAnEvent, Parked
 from worker.core.ports import Decoder, Envelope, Policy, PolicyBook, Transport
 from worker.core.records import Partition, Record
+from worker.deliver.admission import Admission
 from worker.pipeline.careful import Careful
 from worker.pipeline.flow import Flow
 from worker.pipeline.judging import Judging
@@ -41,7 +42,9 @@ class Intake:
         preparing: Preparing,
         parking: Parking,
         outlet: Outlet,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._flow = flow
         self._transport = transport
         self._decoder = decoder
@@ -111,7 +114,7 @@ class Intake:
             if admitted is Ended.ENDED:
                 continue
             slot, envelope, policy = admitted
-            if not envelope.heavy and not self._judging.needs_models(policy):
+            if not envelope.heavy and (slot.terms.shed is not None or not self._judging.needs_models(policy)):
                 self._preparing.light(slot, envelope, policy)
                 continue
             flow.enter(slot, envelope.order_key)
@@ -133,10 +136,13 @@ class Intake:
         if isinstance(found, Exception):
             return self._bury(record, found, received)
         envelope, policy = found
-        if not flow.credits.take(envelope.decoded_bytes):
+        tenant = envelope.tenant
+        if not flow.credits.take(envelope.decoded_bytes, tenant):
             return None
         slot = flow.slot(record.position, received, envelope.decoded_bytes)
-        slot.record = record
+        slot.record, slot.tenant = record, tenant
+        stamp_ms, deadline_ms = record.timestamp_ms, envelope.deadline_ms
+        slot.terms = self._admission.terms(tenant, policy, stamp_ms=stamp_ms, deadline_ms=deadline_ms)
         return slot, envelope, policy
 
     def _look(self, record: Record) -> tuple[Envelope, Policy] | NotAnEvent | Parked:

@@ -13,7 +13,7 @@ from worker.core.views import Hashes, ModelRef, TextSource, View, ViewKind
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.parking import Parking
 from worker.score.assessment import Assessment
-from worker.score.lane import Answer, Ask
+from worker.score.lane import Answer, Ask, Late
 from worker.window.normalise import Normalised
 
 Source = tuple[TextSource, Normalised | None]  # a text as written and, where that differs, as its reader sees it
@@ -102,6 +102,7 @@ class Judging:
         """All there is to do for an event that no model looks at; its parts are texts."""
         parts = _of(slot).event.parts
         if len(parts) == 1 and type(parts[0]) is TextPart:
+            _mark_shed(slot)
             self._match(_of(slot), (TextSource(parts[0].path, parts[0].text, _TEXT),))
             return
         prepared = self.prepare(slot)
@@ -113,6 +114,7 @@ class Judging:
     def prepare(self, slot: Slot) -> Prepared:
         """Cut an event into its first views and match its lists. CPU only; runs in any thread."""
         assessment = _of(slot)
+        _mark_shed(slot)
         jobs: list[Job] = []
         texts = []
         for part in assessment.event.parts:
@@ -169,6 +171,9 @@ class Judging:
         if isinstance(result, ModelFailed):
             self._flow.metrics.model_failures.labels(ticket.lane).inc()
             assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
+        elif isinstance(result, Late):
+            self._flow.metrics.overload.labels("late", "shed").inc()
+            assessment.late(extractor=ticket.reads)
         elif isinstance(result, TextSource):
             assessment.read(ticket.model)
             jobs = self._read(ticket.slot, [result] if result.text.strip() else [])
@@ -192,25 +197,28 @@ class Judging:
         A list alone is what its policy asked for, as it is for a text without a text model.
         """
         jobs = self._route(slot, views)
-        if not jobs and not listed:
+        if not jobs and not listed and slot.terms.shed is None:
             reason = "no model of this worker looks at this type of part: choose a profile that has one"
             _of(slot).findings.degraded.append(Degradation("nobody_looks", "failed", path, reason))
         return jobs
 
     def _route(self, slot: Slot, views: Sequence[View]) -> list[Job]:
         """Jobs of image, audio or text views: every scorer with concepts for them, and the reader of their kind."""
-        assessment = _of(slot)
+        assessment, terms = _of(slot), slot.terms
         jobs: list[Job] = []
+        if terms.shed is not None:
+            return jobs
+        share = (terms.tenant, terms.weight, terms.deadline, terms.expendable)
         for name, scorer in self._scorers.items():
             concepts = assessment.policy.concepts(name)
             if concepts is None:
                 continue
             ticket = Ticket(slot, name, scorer.ref, False, assessment)
-            jobs += [(name, Ask(view, concepts, ticket)) for view in views if view.kind is scorer.kind]
+            jobs += [(name, Ask(view, concepts, ticket, *share)) for view in views if view.kind is scorer.kind]
         assessment.open_views += len(jobs)
         for kind, (lane, reader) in self._readers.items():
             ticket = Ticket(slot, lane, reader.ref, True, assessment)
-            reads = [(lane, Ask(view, None, ticket)) for view in views if view.kind is kind]
+            reads = [(lane, Ask(view, None, ticket, *share)) for view in views if view.kind is kind]
             assessment.open_reads += len(reads)
             jobs += reads
         return jobs
@@ -222,7 +230,7 @@ class Judging:
         assessment = _of(slot)
         assessment.sources.extend(sources)
         normalised = self._match(assessment, sources)
-        if not self._reads_text(assessment.policy):
+        if slot.terms.shed is not None or not self._reads_text(assessment.policy):
             return []
         views, degraded = self._views.texts(normalised)
         assessment.findings.degraded.extend(degraded)
@@ -237,7 +245,7 @@ class Judging:
         if joint is None:
             return []
         normalised = self._match(assessment, [joint])
-        if not self._reads_text(assessment.policy):
+        if slot.terms.shed is not None or not self._reads_text(assessment.policy):
             return []
         views, _ = self._views.texts(normalised)  # over the budget means its sources were, and they said so
         return self._route(slot, views)
@@ -256,6 +264,12 @@ class Judging:
                 found = [hit for hit in found if _what(hit) not in seen]
             hits += found
         return pairs
+
+
+def _mark_shed(slot: Slot) -> None:
+    """No model will look: said in the decision, and decided by `otherwise.late` beside what the lists find."""
+    if slot.terms.shed is not None:
+        _of(slot).findings.degraded.append(slot.terms.shed)
 
 
 def _what(hit: Hit) -> tuple[Any, ...]:

@@ -57,7 +57,8 @@ class Outlet:
         flow.ledger.finished([slot.position for slot in fresh])
         flow.ledger.committed(offsets)
         self._count(fresh, decided)
-        flow.credits.give_back(len(batch), sum(slot.decoded_bytes for slot in batch))
+        held = [(slot.tenant, slot.decoded_bytes) for slot in batch]
+        flow.credits.give_back(len(batch), sum(size for _, size in held), held)
         flow.settled.set()
 
     async def _publish(self, outgoing: Sequence[Outgoing], offsets: dict[Partition, int]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from worker.cli.policy import backtest, lint
 from worker.cli.policy import hash as hash_
-from worker.cli.policy import lint
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Check, test, explain and compare policies, and try a change before it is live.",
 )
 app.command("lint")(lint.lint)
+app.command("backtest")(backtest.backtest)
 app.command("hash")(hash_.hash_pictures)

@@ -40,7 +40,7 @@ class Share:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{percent(self.value)} ({percent(low)} to {percent(high)})"
+        return f"{percent(self.value)} ({percent(low).removesuffix(' %')}–{percent(high).removesuffix(' %')})"
 
 
 def percent(share: float) -> str:

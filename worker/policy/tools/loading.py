@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from worker.core.errors import ConfigError, PolicyRejected
-from worker.core.ports import CategorySpec, ConceptCompiler
+from worker.core.ports import OPERATING_POINTS, CategorySpec, ConceptCompiler
 from worker.core.views import Concepts, Thresholds
-from worker.policy.compile import CompiledPolicy, compile_policy
+from worker.policy.compile import CompiledPolicy, compile_policy, concepts_of
 from worker.policy.folder import EVERYONE, Folder, read_folder
 from worker.policy.resolve import Resolved, resolve
+from worker.policy.tree import flatten
 
 
 class NoModels:
@@ -80,6 +82,26 @@ def open_folder(path: Path) -> PolicyFolder:
         return PolicyFolder(path, read_folder(path, {}))
     except OSError as error:
         raise ConfigError(f"the policies folder {path} cannot be read: {error.strerror}") from None
+
+
+def points_of(resolved: Resolved, concepts: ConceptCompiler) -> Thresholds | None:
+    """The policy's operating points as thresholds (see `ConceptCompiler.points`); they need the models."""
+    document = resolved.document
+    return concepts.points(concepts_of(flatten(document.categories), document.when or ()))
+
+
+def has_points(resolved: Resolved) -> bool:
+    """True when some threshold of the policy is written as an operating point."""
+    waiting: list[Any] = [resolved.tree.get("categories"), [when.get("set") for when in resolved.tree.get("when", ())]]
+    while waiting:
+        said = waiting.pop()
+        if isinstance(said, dict):
+            if any(said.get(name) in OPERATING_POINTS for name in ("flag", "block") if isinstance(said.get(name), str)):
+                return True
+            waiting += said.values()
+        elif isinstance(said, list):
+            waiting += said
+    return False
 
 
 def by_digest(folders: Iterable[PolicyFolder]) -> dict[str, CompiledPolicy]:

@@ -1,0 +1,82 @@
+"""`tidegate policy backtest`: yesterday's decisions under today's draft of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from worker.core.views import Thresholds
+    from worker.policy.tools.loading import PolicyFolder
+
+_LOG = typer.Option("--log", help="decision.v1 lines, plain, .gz or .zst; - is standard input; repeat it.")
+
+
+def backtest(
+    log: Annotated[list[str], _LOG],
+    policies: Annotated[Path, typer.Option(help="Folder with the policies to try.")] = Path("policies"),
+    policy: Annotated[str | None, typer.Option(help="Decide everything by this policy, not each tenant's own.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's decisions.")] = None,
+    was: Annotated[
+        list[Path] | None, typer.Option(help="Folder with policies as they were when the log was written; repeat it.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw what changes: a name in .svg or .png.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    fail_over: Annotated[
+        float | None,
+        typer.Option(help="Exit 1 when more than this share of decisions changes, or some have no answer."),
+    ] = None,
+) -> None:
+    """
+    Decide a log of decisions again under other policies: from its scores and hits alone, without models or content.
+
+    What the log cannot answer is counted and named. A category with a new definition, a list that was not searched
+    with, or a context field that was not stored has no answer there: try those as a candidate.
+
+    Examples:
+      tidegate policy backtest --log decisions.jsonl --policy acme-next --tenant acme
+      tidegate policy backtest --log monday.jsonl.gz --log tuesday.jsonl.gz --policies drafts --was policies
+      zstdcat july.zst | tidegate policy backtest --log - --picture july.svg
+    """
+    from worker.cli.policy.changes import gathered, report_json, show_changes
+    from worker.policy.tools.backtest import Trial
+    from worker.policy.tools.backtest import backtest as decide_again
+    from worker.policy.tools.decisions_log import total_bytes
+    from worker.policy.tools.loading import open_folder
+
+    folder = open_folder(policies)
+    trial = Trial(folder, policy, tenant, tuple(open_folder(path) for path in was or ()))
+    trial = Trial(folder, policy, tenant, trial.was, points(folder, trial.ids()))
+    tally = gathered(decide_again(trial, log), total_bytes(log))
+    if json:
+        document = report_json(tally, policies=str(policies), policy=policy, tenant=tenant)
+        typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    else:
+        show_changes(Console(highlight=False), tally)
+    if picture is not None:
+        from worker.policy.tools.pictures import picture_of_changes
+
+        picture_of_changes(tally, picture, f"{tally.decisions:,} decisions under {policy or policies}")
+    if fail_over is not None and (tally.changed.value > fail_over or tally.unanswered or tally.open):
+        raise typer.Exit(1)
+
+
+def points(folder: PolicyFolder, ids: Sequence[str]) -> Mapping[str, Thresholds]:
+    """Operating points as thresholds, by policy; loads the models only where one is written with them."""
+    from worker.policy.tools.loading import has_points, points_of
+
+    written = [resolved for resolved in map(folder.resolved, ids) if has_points(resolved)]
+    if not written:
+        return {}
+    from worker.score.profile import load_models
+    from worker.settings import Settings
+
+    with Console(stderr=True).status("loading the models, which say where the operating points stand"):
+        models = load_models(Settings().models.model_dump())
+    found = {resolved.id: points_of(resolved, models.concepts) for resolved in written}
+    return {policy_id: thresholds for policy_id, thresholds in found.items() if thresholds is not None}

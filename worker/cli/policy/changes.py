@@ -1,0 +1,125 @@
+"""How changes look in a terminal: by action and by node, with intervals; what the log did not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from worker.cli.show import STYLES
+
+if TYPE_CHECKING:
+    from worker.policy.tools.tally import Tally
+
+_MOST_NODES = 20
+
+
+def gathered(parts: Iterable[tuple[Tally, int]], total_bytes: int | None) -> Tally:
+    """The sum of the parts, with a progress bar on a terminal's standard error."""
+    from worker.policy.tools.tally import Tally
+
+    whole = Tally()
+    for part, read in _watched(parts, total_bytes):
+        whole.add(part)
+        del read
+    return whole
+
+
+def _watched(parts: Iterable[tuple[Tally, int]], total_bytes: int | None) -> Iterator[tuple[Tally, int]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task, decided = progress.add_task("deciding again", total=total_bytes), 0
+        for part, read in parts:
+            decided += part.decisions
+            progress.update(task, completed=read, description=f"decided again: {decided:,}")
+            yield part, read
+
+
+def show_changes(console: Console, tally: Tally) -> None:
+    """The whole report."""
+    console.print(
+        f"{tally.decisions:,} decisions of {len(tally.dates) or 1} day(s); {tally.answered:,} answered exactly, "
+        f"of which {tally.changed.count:,} change: {tally.changed}"
+    )
+    if tally.answered:
+        console.print(_actions(tally))
+    if tally.nodes:
+        console.print(_nodes(tally))
+    console.print(_load(tally))
+    _show_open(console, tally)
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+    for name, justify in columns:
+        made.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return made
+
+
+def _pair(before: str, after: str) -> Text:
+    return Text.assemble((before, STYLES[before]), " → ", (after, STYLES[after]))
+
+
+def _actions(tally: Tally) -> Table:
+    table = _table(
+        ("action", "left"), ("decisions", "right"), ("share, 95 % interval", "left"), ("for example", "left")
+    )
+    for (before, after), count in sorted(tally.actions.items(), key=lambda one: (one[0][0] == one[0][1], -one[1])):
+        examples = ", ".join(tally.examples[before, after][:2]) if before != after else ""
+        table.add_row(_pair(before, after), f"{count:,}", str(tally.share(before, after)), examples)
+    return table
+
+
+def _nodes(tally: Tally) -> Table:
+    from worker.policy.tools.intervals import Share
+
+    table = _table(
+        ("node", "left"),
+        ("does", "left"),
+        ("decisions", "right"),
+        ("share, 95 % interval", "left"),
+        ("for example", "left"),
+    )
+    for (category, before, after), count in tally.nodes.most_common(_MOST_NODES):
+        example = tally.examples[category, before, after][0]
+        table.add_row(category, _pair(before, after), f"{count:,}", str(Share(count, tally.answered)), example)
+    if (more := len(tally.nodes) - _MOST_NODES) > 0:
+        table.add_row(f"and {more} more: see --json", "", "", "", "")
+    return table
+
+
+def _load(tally: Tally) -> Table:
+    table = _table(("a day", "left"), ("before", "right"), ("after", "right"))
+    for action in ("flag", "block"):
+        row = [f"{tally.a_day(when, action):,.0f}" for when in ("before", "after")]
+        table.add_row(Text(action, STYLES[action]), *row)
+    return table
+
+
+def _show_open(console: Console, tally: Tally) -> None:
+    """What the log could not say; an author must see it before the figures are believed."""
+    if tally.open:
+        stricter = sum(n for (before, after), n in tally.open.items() if before != after)
+        console.print(
+            f"{tally.open.total():,} are answered in part, and may come out stricter than what is known of them "
+            f"(which changes {stricter:,}); they are not in the tables of changes",
+            style="yellow",
+        )
+    if tally.unanswered:
+        console.print(f"{tally.unanswered:,} cannot be answered from the log", style="yellow")
+    for words, count in tally.missing.most_common():
+        console.print(f"  {count:,}: {words}", style="yellow")
+    for count, what in ((tally.no_decisions, "lines are no decision"), (tally.elsewhere, "are of other tenants")):
+        if count:
+            console.print(f"{count:,} {what}: left out")
+    if len(tally.models) > len({name for name, _ in tally.models}):
+        console.print("the log holds scores of more than one version of a model: see models in --json", style="yellow")
+
+
+def report_json(tally: Tally, **tried: Any) -> dict[str, Any]:
+    """The report as one document; `tried` says what was asked."""
+    return {"tried": tried} | tally.as_json()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,7 +21,10 @@ from worker.core.metrics import Metrics
 from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing
 from worker.decode import EventDecoder
+from worker.deliver.admission import Admission, GroupShare
+from worker.deliver.afterwards import Afterwards
 from worker.deliver.decision import DecisionWriter
+from worker.deliver.sample import ReviewSample
 from worker.deliver.suspects import Suspects
 from worker.lifecycle import Health, Loading, Report, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
@@ -30,6 +38,12 @@ from worker.pipeline.parking import Parking
 from worker.pipeline.preparing import Preparing
 from worker.pipeline.threads import DecodeThreads
 from worker.policy.compile import decide_each
+from worker.policy.feed import StatusFeed
+from worker.policy.owntests import OwnTests
+from worker.policy.safeguards import safeguards
+from worker.policy.settings import place_of
+from worker.policy.source import PolicySource
+from worker.policy.source.opening import open_source
 from worker.policy.store import PolicyStore
 from worker.score.device import BatchReport, Device
 from worker.score.profile import Models, load_models
@@ -46,6 +60,14 @@ def _quiet(what: str, done: int, of: int) -> None:
     log.info("loading", what=what, done=done, of=of)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a worker leaves behind beside its decisions: nothing at all for a one-shot."""
+
+    state: Path | None = None  # folder for the last good policies
+    status_feed: StatusFeed | None = None
+
+
 class Worker:
     """One worker over one transport, wired and not yet running."""
 
@@ -56,55 +78,71 @@ class Worker:
         models: Models,
         *,
         clock: Clock | None = None,
+        outside: Outside | None = None,
     ) -> None:
-        clock = clock or SystemClock()
+        clock, outside = clock or SystemClock(), outside or Outside()
         self._settings = settings
         self.metrics = Metrics()
         reach = 2 * settings.flow.events + 20_000  # in flight, and read until the next commit
         suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=settings.parking.deaths)
         self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
         parking = Parking(self.flow, settings.parking)
-        self.policies = PolicyStore(
-            settings.policies,
-            models.concepts,
-            clock,
-            on_reload=lambda result: self.metrics.reloads.labels(result).inc(),
-        )
-        self.health = Health(self.flow, transport, self.metrics, self._policy_status)
-        self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
         judging = Judging(self.flow, Views(models.tokenizer), models.scorers, models.readers, parking)
         self._device = Device(models.lanes(clock), clock, judging.on_done, self._on_batch)
         judging.attach(self._device)
         threads = DecodeThreads(settings.models.decode_threads)
         decoder = EventDecoder(settings.limits)
         self.desk = Desk(self.flow, judging, decoder, threads)
+        self._feed = outside.status_feed
+        own_tests = OwnTests(self.desk, has_models=bool(models.scorers))
+        self.policies = PolicyStore(
+            make_policy_source(settings),
+            models.concepts,
+            clock,
+            lambda result: self.metrics.reloads.labels(result).inc(),
+            safeguards(settings.policy_source, own_tests=own_tests, state=outside.state),
+            self._feed.put if self._feed else lambda statuses: None,
+        )
+        self.health = Health(self.flow, transport, self.metrics, self._policy_status, self._source_status)
+        self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
         key = settings.content_key.get_secret_value().encode() if settings.content_key else None
         preparing = Preparing(self.flow, decoder, judging, threads, parking, settings.parking)
-        deciding = Deciding(decide_each, DecisionWriter(clock, content_key=key), parking)
+        share = GroupShare(transport, clock)
+        afterwards = Afterwards(settings.breaker, clock, self.metrics, share)
+        self.health.breaker = afterwards.status
+        sample = ReviewSample(settings.review) if settings.topics.review else None
+        writer = DecisionWriter(clock, content_key=key, afterwards=afterwards, sample=sample)
+        deciding = Deciding(decide_each, writer, parking)
+        admission = Admission(settings.overload, clock, self.metrics, self.flow.credits, share)
         outlet = Outlet(self.flow, transport, deciding, parking)
         self.pipeline = Pipeline(
             self.flow,
             transport,
-            Intake(self.flow, transport, decoder, self.policies, judging, preparing, parking, outlet),
+            Intake(self.flow, transport, decoder, self.policies, judging, preparing, parking, outlet, admission),
             outlet,
             threads,
         )
 
     async def run(self) -> None:
         """Load the policies, run until stopped, watch for changed policies meanwhile."""
+        self._device.start()  # the policies' own tests are judged before the first event
         await self.policies.load()
+        gc.freeze()  # a thousand compiled policies live as long as the models
         if not self.health.models:
             log.warning("models.none", effect="lists alone decide; events with pictures or sound are degraded")
-        self._device.start()
         watching = asyncio.create_task(self.policies.watch(self.flow.stopping), name="policies")
         watching.add_done_callback(self._watch_ended)
+        beside = [watching]
+        if self._feed is not None:
+            beside.append(asyncio.create_task(self._feed.run(), name="status topic"))
         try:
             await self.pipeline.run()
         finally:
             self.flow.stopping.set()
             await self._device.close(1.0)
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     def _watch_ended(self, task: asyncio.Task[None]) -> None:
         """Without the watch no change of policy would be seen, so a watch that breaks stops the worker."""
@@ -124,17 +162,10 @@ class Worker:
         )
 
     def _policy_status(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": status.id,
-                "digest": status.active,
-                "version": status.version,
-                "activated": status.activated,
-                "tenants": len(status.tenants),
-                "error": status.error,
-            }
-            for status in self.policies.status()
-        ]
+        return [status.as_json() for status in self.policies.status()]
+
+    def _source_status(self) -> dict[str, Any]:
+        return self.policies.source_status.as_json()
 
 
 def make_transport(settings: Settings, clock: Clock) -> Transport:
@@ -152,16 +183,34 @@ def make_transport(settings: Settings, clock: Clock) -> Transport:
     return KafkaTransport(settings.kafka, settings.topics, clock)
 
 
-def make_sender(settings: Settings) -> Sender:
-    """Appends to the queue of `settings.transport`."""
+def make_sender(settings: Settings, topics: Sequence[str] = ()) -> Sender:
+    """Appends to `topics` (none: the input topic) of the queue of `settings.transport`."""
     if settings.transport == "sqlite":
         from worker.transport.sqlite_ends import SqliteSender
 
-        topics = (settings.topics.events, *settings.topics.outputs)
+        topics = topics or (settings.topics.events, *settings.topics.outputs)
         return SqliteSender(settings.sqlite, topics, SystemClock())
     from worker.transport.kafka_ends import KafkaSender
 
-    return KafkaSender(settings.kafka, (settings.topics.events,))
+    return KafkaSender(settings.kafka, topics or (settings.topics.events,))
+
+
+def make_status_feed(settings: Settings, clock: Clock) -> StatusFeed | None:
+    """Sends the policies' status, when a topic is named for it."""
+    topic = settings.topics.status
+    if topic is None:
+        return None
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return StatusFeed(lambda: make_sender(settings, (topic,)), topic, worker, clock)
+
+
+def make_policy_source(settings: Settings) -> PolicySource:
+    """Where `settings.policies` says that policies come from."""
+    return open_source(
+        settings.policies,
+        settings.policy_source,
+        lambda topic: make_tail(settings, (topic,), from_beginning=True),
+    )
 
 
 def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool) -> Tail:
@@ -177,7 +226,7 @@ def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool
 
 def check_policies(settings: Settings) -> None:
     """Refuse before seconds of loading models what would be refused after it."""
-    if not settings.policies.is_dir():
+    if place_of(settings.policies).kind == "folder" and not Path(settings.policies).is_dir():
         raise ConfigError(f"there is no folder of policies at {settings.policies}: name it with --policies")
 
 
@@ -191,7 +240,8 @@ async def run_worker(settings: Settings) -> None:
             app = http_app(lambda: report)
             await stack.enter_async_context(serving(app, host=settings.http.host, port=settings.http.port))
         models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
-        worker = Worker(settings, make_transport(settings, clock), models, clock=clock)
+        outside = Outside(settings.state, make_status_feed(settings, clock))
+        worker = Worker(settings, make_transport(settings, clock), models, clock=clock, outside=outside)
         report = worker.health
         stack.enter_context(stop_on_signals(worker.pipeline.stop))
         spare_the_collector()

@@ -56,13 +56,20 @@ class Health:
     """What the worker says of itself. Reads state, changes none."""
 
     def __init__(
-        self, flow: Flow, transport: Transport, metrics: Metrics, policies: Callable[[], list[dict[str, Any]]]
+        self,
+        flow: Flow,
+        transport: Transport,
+        metrics: Metrics,
+        policies: Callable[[], list[dict[str, Any]]],
+        policy_source: Callable[[], dict[str, Any]],
     ) -> None:
         self._flow = flow
         self._transport = transport
         self._metrics = metrics
         self._policies = policies
+        self._policy_source = policy_source
         self.models: list[dict[str, str]] | None = None  # None until they are loaded
+        self.breaker: Callable[[], list[dict[str, Any]]] = list  # categories that are not trusted to block now
 
     def alive(self) -> Check:
         """The loop turns. A queue that is away does not make a worker dead."""
@@ -76,7 +83,7 @@ class Health:
         """All that must hold before the worker counts as ready."""
         queue = self._transport.health()
         policies = self._policies()
-        applied = [p for p in policies if p.get("digest")]
+        applied = [p for p in policies if p["active_revision"]]
         return [
             Check("queue", queue.connected, queue.detail),
             Check("models", self.models is not None, "loaded" if self.models is not None else "loading"),
@@ -102,8 +109,10 @@ class Health:
                 "lag": {f"{p.topic}[{p.number}]": lag for p, lag in queue.lag.items()},
             },
             "in_flight": {"events": events, "decoded_bytes": decoded_bytes},
+            "policy_source": self._policy_source(),
             "policies": self._policies(),
             "models": self.models,
+            "breaker": self.breaker(),
         }
 
     def exposition(self) -> bytes:

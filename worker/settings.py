@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -18,8 +18,12 @@ from pydantic_settings import (
 
 from worker.core.errors import ConfigError
 from worker.decode import OuterLimits
+from worker.deliver.admission import OverloadSettings
+from worker.deliver.breaker import BreakerSettings
 from worker.deliver.parking import ParkingSettings
+from worker.deliver.sample import ReviewSettings
 from worker.pipeline.flow import FlowSettings
+from worker.policy.settings import PolicySourceSettings, check_place
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
 
 
@@ -67,7 +71,11 @@ class Settings(BaseSettings):
     delivery: Literal["at-least-once", "exactly-once"] = Field(
         "at-least-once", description="exactly-once: for readers that read committed; the SQLite queue always is"
     )
-    policies: Path = Path("policies")
+    policies: Annotated[str, BeforeValidator(str)] = Field(
+        "policies", description="a folder, https://HOST/NAME.tar.gz, or topic:NAME"
+    )
+    policy_source: PolicySourceSettings = Field(default_factory=PolicySourceSettings)
+    state: Path = Field(Path("tidegate-state"), description="folder for what a restart needs: the last good policies")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     content_key: SecretStr | None = Field(
         None, min_length=16, max_length=64, description="key of content_hmac; unset leaves the field null"
@@ -78,8 +86,17 @@ class Settings(BaseSettings):
     flow: FlowSettings = Field(default_factory=FlowSettings)
     parking: ParkingSettings = Field(default_factory=ParkingSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    overload: OverloadSettings = Field(default_factory=OverloadSettings)
+    breaker: BreakerSettings = Field(default_factory=BreakerSettings)
+    review: ReviewSettings = Field(default_factory=ReviewSettings)
     limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
     http: HttpSettings = Field(default_factory=HttpSettings)
+
+    @model_validator(mode="after")
+    def _policies_come_safely(self) -> Settings:
+        """An unsigned set may not come over a line that others can write to."""
+        check_place(self.policies, self.policy_source)
+        return self
 
     @model_validator(mode="after")
     def _kafka_has_room(self) -> Settings:

@@ -171,13 +171,14 @@ class Decide:
         from worker.core.clock import SystemClock
         from worker.decode import EventDecoder
         from worker.deliver.decision import DecisionWriter
+        from worker.policy.source.folder import FolderSource
         from worker.policy.store import PolicyStore
         from worker.score.profile import Models
         from worker.window.views import Views
 
         clock = SystemClock()
         self.clock, self.decoder, self.writer, self.views = clock, EventDecoder(), DecisionWriter(clock), Views(None)
-        self.store = PolicyStore(Path(args["policies"]), Models().concepts, clock)
+        self.store = PolicyStore(FolderSource(Path(args["policies"])), Models().concepts, clock)
 
     def __call__(self, values: list[tuple[bytes, int, int]]) -> list[tuple[int, bytes]]:
         """(value, partition, offset) to (which output, decision)."""

@@ -77,9 +77,11 @@ async def test_status_shows_queue_policies_and_what_is_in_flight(settings: Setti
     assert status["queue"]["connected"]
     assert status["queue"]["lag"] == {"moderation.events[0]": 0, "moderation.events[1]": 0}
     assert set(status["in_flight"]) == {"events", "decoded_bytes"}
-    (words,) = [policy for policy in status["policies"] if policy["id"] == "words"]
-    assert (words["version"], words["digest"][:7]) == ("1", "sha256:")
-    assert "words.json:2" in words["error"]
+    (words,) = [policy for policy in status["policies"] if policy["name"] == "words"]
+    assert (words["version"], words["active_revision"][:7]) == ("1", "sha256:")
+    assert "words.json:2" in words["message"]
+    assert (words["code"], words["errors"][0]["location"]["row"]) == ("policy_rejected", 2)
+    assert status["policy_source"]["last_successful_download"] is not None
     assert ready.status_code == 200  # the last good one goes on
 
 

@@ -161,7 +161,7 @@ async def test_a_bad_policy_keeps_the_last_good_one(settings: Settings, policies
         bench.send([event("2", "I will hurt you")])
         await bench.until(2)
     assert [d["policy"]["version"] for d in bench.decisions()] == ["1", "1"]
-    errors = [policy["error"] for policy in bench.worker.health.status()["policies"]]
+    errors = [policy["message"] for policy in bench.worker.health.status()["policies"]]
     assert any(error and "words.json:2" in error for error in errors)
 
 

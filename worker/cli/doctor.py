@@ -89,11 +89,18 @@ async def _device(settings: Settings) -> str:
 
 
 async def _policies(settings: Settings) -> str:
+    from worker.app import make_policy_source
+    from worker.policy.safeguards import safeguards
     from worker.policy.store import PolicyStore
     from worker.score.profile import Models
 
-    store = PolicyStore(settings.policies, Models().concepts, SystemClock())
-    await store.load()
+    source = make_policy_source(settings)
+    signed = safeguards(settings.policy_source, own_tests=None, state=None)
+    store = PolicyStore(source, Models().concepts, SystemClock(), safeguards=signed)
+    try:
+        await store.load()
+    finally:
+        await source.stop()
     broken = [f"{status.id}: {status.error}" for status in store.status() if status.error]
     if broken:
         raise TidegateError("; ".join(broken))

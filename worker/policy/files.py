@@ -64,12 +64,16 @@ class FileSet:
             raise ValueError("it changed while it was read: it is read again")
         return content
 
+    def find(self, name: str) -> SetFile | None:
+        """The file of that name, also in another spelling (`./a.txt`)."""
+        try:
+            return self.files.get(plain_name(name))
+        except ValueError:
+            return None
+
     def sha256(self, name: str) -> str | None:
         """The content's digest; the problem where there is one; None without such a file."""
-        try:
-            found = self.files.get(plain_name(name))
-        except ValueError as error:
-            return str(error)
+        found = self.find(name)
         return None if found is None else found.sha256 or found.problem
 
 

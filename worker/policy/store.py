@@ -1,226 +1,270 @@
-"""Which policy each tenant has now: loaded from a folder, reloaded when it changes, swapped one tenant at a time."""
+"""The store: policies from a source into the book. What fails keeps the last good one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Literal, ParamSpec, TypeVar
 
 import structlog
-from watchfiles import awatch
 
 from worker.core.clock import Clock
-from worker.core.errors import ConfigError, PolicyRejected, TidegateError
+from worker.core.errors import ConfigError, ModelFailed, PolicyRejected, SourceUnavailable
 from worker.core.ports import ConceptCompiler
-from worker.policy.compile import CompiledPolicy, compile_parts, policy_digest
-from worker.policy.files import FolderFiles
-from worker.policy.folder import EVERYONE, TENANTS_FILE, Folder, read_folder
-from worker.policy.lists import read_lists
-from worker.policy.resolve import resolve
-from worker.policy.tenants import CandidateSpec, falls_in_share
+from worker.policy.book import Book
+from worker.policy.compile import CompiledPolicy
+from worker.policy.files import FileSet, SetFile
+from worker.policy.folder import TENANTS_FILE, Folder
+from worker.policy.lastgood import Good, GoodSet
+from worker.policy.recompile import Outcome, Recompiler
+from worker.policy.safeguards import Safeguards
+from worker.policy.signing import verify
+from worker.policy.source import PolicySource
+from worker.policy.status import PolicyStatus, SourceStatus
 
 ReloadResult = Literal["applied", "rejected", "unchanged"]
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
 
-_DEBOUNCE_MS = 50  # long enough for an editor's write and rename, short against the second a change may take
-_LOOK_AGAIN_MS = 5_000  # for folders whose changes the system does not announce (network mounts)
+_RETRY_S = 10.0  # for a cause that may pass without any file changing
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyStatus:
-    """One policy for `/status`. `active` is None when no version of it was ever good."""
-
-    id: str
-    active: str | None  # digest
-    version: str | None
-    activated: float | None  # wall seconds
-    tenants: tuple[str, ...]
-    error: str | None  # why the newest one is not in force
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What one reading of the folder comes to; made off the loop, applied on it."""
-
-    folder: Folder
-    ready: dict[str, CompiledPolicy] = field(default_factory=dict)  # by id, those already in force among them
-    errors: dict[str, PolicyRejected] = field(default_factory=dict)  # by policy id, else by file
-
-
 class PolicyStore:
     """
-    The port `PolicyBook` over a folder with tenants.json, policies and their lists.
+    The port `PolicyBook`, kept up to date from a source.
 
     Args:
-        folder: the policies folder.
         concept_compiler: turns categories into what the scorers look for.
         clock: for the time stamps of `/status`.
         on_reload: called with the result of each reload, on the loop.
+        on_status: called with the status of the policies where it changed, on the loop.
     """
 
     def __init__(
         self,
-        folder: Path,
+        source: PolicySource,
         concept_compiler: ConceptCompiler,
         clock: Clock,
         on_reload: Callable[[ReloadResult], None] = lambda result: None,
+        safeguards: Safeguards | None = None,
+        on_status: Callable[[Sequence[PolicyStatus]], None] = lambda statuses: None,
     ) -> None:
-        self._folder, self._concepts, self._clock, self._on_reload = folder, concept_compiler, clock, on_reload
-        self._parsed: Folder | None = None
+        safeguards = safeguards or Safeguards()
+        self._source, self._clock, self._on_reload, self._on_status = source, clock, on_reload, on_status
+        self._own_tests, self._last_good, self._key = safeguards.own_tests, safeguards.last_good, safeguards.key
+        self._book = Book(clock)
+        self._recompiler = Recompiler(concept_compiler, self._book.in_force)
+        self.source_status = SourceStatus(source.name)
+        self._problems: dict[str, PolicyRejected] = {}  # by policy id, else by file
         self._ids_of_files: dict[str, str] = {}  # as last read without error, so that an error finds its policy
-        self._applied: dict[str, CompiledPolicy] = {}  # by policy id: the newest good one
-        self._activated: dict[str, float] = {}
-        self._errors: dict[str, str] = {}
-        self._tenants: dict[str, CompiledPolicy | None] = {}
-        self._ids: dict[str, str] = {}  # tenant to policy id, as tenants.json last said
-        self._candidates: Mapping[str, CandidateSpec] = {}  # by tenant, as tenants.json last said
+        self._tenants_file: SetFile | None = None  # the last good one
+        self._told: dict[str, PolicyStatus] = {}
+        self._unsaved = False
         self._one_at_a_time = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="policies")
 
     def of(self, tenant: str) -> CompiledPolicy | None:
-        """The tenant's policy, else that of `"*"`; None when there is none, or none of it was ever good."""
-        if tenant in self._tenants:
-            return self._tenants[tenant]
-        return self._tenants.get(EVERYONE)
+        """As the port says."""
+        return self._book.of(tenant)
 
     def candidate_of(self, tenant: str, event_id: str) -> CompiledPolicy | None:
-        """The policy to try on an event beside the live one: not expired, and the event is in its share."""
-        if not self._candidates:
-            return None
-        spec = self._candidates.get(tenant if tenant in self._tenants else EVERYONE)
-        if spec is None or self._clock.wall() >= spec.until.timestamp() or not falls_in_share(event_id, spec.share):
-            return None
-        return self._applied.get(spec.policy)
+        """As `Book` says."""
+        return self._book.candidate_of(tenant, event_id)
 
     def status(self) -> list[PolicyStatus]:
         """Every policy and every file in error, by name."""
-        return [self._status(name) for name in sorted(self._applied.keys() | self._errors.keys())]
+        return self._book.status(self._problems)
 
     async def load(self) -> None:
         """
-        The first load, off the loop. Files that are bad are said and left out.
+        The first load, off the loop. What is bad is said, and its last good version taken where there is one on disk.
 
         Raises:
             ConfigError: nothing can be loaded at all.
         """
-        try:
-            plan = await asyncio.to_thread(self._prepare)
-        except OSError as error:
-            raise ConfigError(f"the policies folder {self._folder} cannot be read: {error.strerror}") from None
-        self._apply(plan)
-        if not any(self._tenants.values()):
-            reasons = "; ".join(str(error) for error in plan.errors.values()) or "it holds no policy"
-            raise ConfigError(f"no policy of {self._folder} can be loaded: {reasons}")
+        async with self._one_at_a_time:
+            saved = await self._off_loop(self._last_good.load) if self._last_good else None
+            self._ids_of_files = {good.file: name for name, good in (saved.policies if saved else {}).items()}
+            try:
+                folder, _ = await self._bring(gently=False)
+            except (SourceUnavailable, PolicyRejected, ConfigError) as error:
+                if saved is None:
+                    raise ConfigError(str(error)) from None
+                log.warning("policies.last_good", reason=str(error), effect="starting with the set in the state folder")
+                folder = None
+            if saved is not None:
+                await self._restore(saved, folder)
+            if self._book.is_empty:
+                reasons = "; ".join(str(error) for error in self._problems.values()) or "it holds no policy"
+                raise ConfigError(f"no policy of {self._source.name} can be loaded: {reasons}")
+            self._unsaved = folder is not None
+            self._tell()
 
     async def reload(self) -> ReloadResult:
         """Read, validate and compile off the loop, then swap what changed. What fails keeps the last good one."""
         async with self._one_at_a_time:
             try:
-                plan = await asyncio.to_thread(self._prepare)
-            except OSError as error:
-                log.warning("policy.rejected", file=str(self._folder), reason=f"cannot be read: {error.strerror}")
+                _, changed = await self._bring(gently=True)
+            except (SourceUnavailable, PolicyRejected, ConfigError):
                 result: ReloadResult = "rejected"
             else:
-                changed = self._apply(plan)
-                result = "rejected" if plan.errors else "applied" if changed else "unchanged"
-        self._on_reload(result)
+                result = "rejected" if self._problems else "applied" if changed else "unchanged"
+                self._unsaved = self._unsaved or changed
+            self._on_reload(result)
+            self._tell()
+            await self._save()
         return result
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Reload after every change of the folder until `stop` is set; also of a mounted ConfigMap's `..data`."""
-        seen = await asyncio.to_thread(_fingerprint, self._folder)
+        """Reload after every change of the source, and now and then while a cause may pass, until `stop` is set."""
         await self.reload()  # what changed between the first load and now
-        changes = awatch(
-            self._folder,
-            watch_filter=None,
-            debounce=_DEBOUNCE_MS,
-            step=_DEBOUNCE_MS,
-            stop_event=stop,
-            rust_timeout=_LOOK_AGAIN_MS,
-            yield_on_timeout=True,
-        )
-        async for _ in changes:
-            now = await asyncio.to_thread(_fingerprint, self._folder)
-            if now != seen:
-                seen = now
-                await self.reload()
+        news: asyncio.Task[None] | None = None
+        try:
+            while not stop.is_set():
+                news = news or asyncio.create_task(self._source.changed(stop), name="policy source")
+                passing = any(outcome.passing for outcome in self._recompiler.known.values())
+                done, _ = await asyncio.wait({news}, timeout=_RETRY_S if passing else None)
+                if done:
+                    news.result()
+                    news = None
+                if not stop.is_set():
+                    await self.reload()
+        finally:
+            if news is not None:
+                news.cancel()
+                await asyncio.gather(news, return_exceptions=True)
+            await self._source.stop()
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _prepare(self) -> _Plan:
-        """Everything slow, off the loop; changes nothing but the parse cache."""
-        folder = read_folder(self._folder, self._parsed.parsed if self._parsed else {})
-        plan = _Plan(folder, errors={self._ids_of_files.get(f, f): error for f, error in folder.errors.items()})
-        for policy_id, source in folder.sources.items():
-            try:
-                resolved = resolve(source, folder.sources)
-                lists = read_lists(resolved, FolderFiles(self._folder))
-                active = self._applied.get(policy_id)
-                if active is None or active.digest != policy_digest(resolved, lists):
-                    active = compile_parts(resolved, lists, self._concepts)
-                plan.ready[policy_id] = active
-            except PolicyRejected as error:
-                plan.errors[policy_id] = error
-            except TidegateError as error:  # a model failed while it read the examples
-                plan.errors[policy_id] = PolicyRejected(f"cannot be compiled: {error}", file=source.file)
+    async def _bring(self, *, gently: bool) -> tuple[Folder, bool]:
+        """
+        Bring the source's set into force, policy by policy; what it was read as, and whether anything changed.
+
+        Raises:
+            SourceUnavailable, ConfigError: it cannot be read. PolicyRejected: it is not signed as it must be.
+        """
+        files = await self._read()
+        folder, wanted = await self._off_loop(self._recompiler.read, files)
+        self._ids_of_files |= {source.file: policy_id for policy_id, source in folder.sources.items()}
+        changed = False
+        turns = self._recompiler.compile(wanted, folder, files, gently=gently)
+        while (turn := await self._off_loop(next, turns, None)) is not None:
+            for outcome in turn:
+                tested = await self._tested(outcome)
+                self._recompiler.remember(tested)
+                changed |= self._enforce(tested)
+        if folder.tenants is not None:
+            self._tenants_file = files.find(TENANTS_FILE)
+        changed |= self._book.assign(folder)
+        self._book.forget_unused(folder.sources)
+        self._say(self._problems_of(folder))
+        return folder, changed
+
+    async def _read(self) -> FileSet:
+        """The source's set, once its signature is good; both failures stand in the source's status."""
+        status = self.source_status
+        status.last_request = self._clock.wall()
+        try:
+            files = await self._source.read()
+            status.last_successful_request = self._clock.wall()
+            if files.revision != status.revision:
+                if self._key is not None:
+                    await self._off_loop(verify, files, self._key)
+                status.revision, status.last_successful_download = files.revision, self._clock.wall()
+        except (SourceUnavailable, PolicyRejected, ConfigError) as error:
+            code = error.code if isinstance(error, PolicyRejected) else "source_unavailable"
+            if status.message != str(error):
+                log.warning("policies.not_read", source=status.name, code=code, reason=str(error))
+            status.code, status.message = code, str(error)
+            raise
+        status.code = status.message = None
+        return files
+
+    async def _tested(self, outcome: Outcome) -> Outcome:
+        """The outcome once the policy's own tests were run; one in force already has passed them."""
+        policy = outcome.policy
+        if policy is None or self._own_tests is None or self._book.in_force.get(policy.id) is policy:
+            return outcome
+        try:
+            failed = await self._own_tests.run(policy, outcome.source)
+        except ModelFailed as error:
+            failed = PolicyRejected(str(error), file=outcome.source.file, code="model_failed")
+            return replace(outcome, policy=None, error=failed, passing=True)
+        return outcome if failed is None else replace(outcome, policy=None, error=failed)
+
+    def _enforce(self, outcome: Outcome, *, activated: float | None = None) -> bool:
+        """Put a policy into force when it is good; activated: when it was, for one that comes from disk."""
+        policy = outcome.policy
+        if policy is None:
+            return False
+        since = self._clock.wall() if activated is None else activated
+        good = Good(outcome.source.file, policy.digest, since, outcome.made_of or {})
+        if not self._book.put(policy, good, restored=activated is not None):
+            return False
+        event = "policy.applied" if activated is None else "policy.restored"
+        log.info(event, policy=policy.id, version=policy.version, digest=policy.digest)
+        return True
+
+    def _problems_of(self, folder: Folder) -> dict[str, PolicyRejected]:
+        problems = {self._ids_of_files.get(file, file): error for file, error in folder.errors.items()}
+        for policy_id in folder.sources:
+            outcome = self._recompiler.known.get(policy_id)
+            if outcome is not None and outcome.error is not None:
+                problems[policy_id] = outcome.error
         tried = {tenant: spec.policy for tenant, spec in folder.candidates.items()}
         for tenant, policy_id in [*(folder.tenants or {}).items(), *tried.items()]:
-            if policy_id not in plan.ready and policy_id not in plan.errors and policy_id not in plan.folder.sources:
+            if policy_id not in folder.sources and policy_id not in problems:
                 reason = f"tenant {tenant!r} has the policy {policy_id!r}, which no valid file holds"
-                plan.errors[policy_id] = PolicyRejected(reason, file=TENANTS_FILE)
-        return plan
+                problems[policy_id] = PolicyRejected(reason, file=TENANTS_FILE)
+        return problems
 
-    def _apply(self, plan: _Plan) -> bool:
-        """Swap, tenant by tenant; True when anything came into force."""
-        self._parsed = plan.folder
-        self._ids_of_files |= {source.file: policy_id for policy_id, source in plan.folder.sources.items()}
-        changed = False
-        for policy_id, policy in plan.ready.items():
-            if self._applied.get(policy_id) is not policy:
-                self._applied[policy_id], self._activated[policy_id] = policy, self._clock.wall()
-                log.info("policy.applied", policy=policy_id, version=policy.version, digest=policy.digest)
-                changed = True
-        if plan.folder.tenants is not None:
-            self._ids, self._candidates = dict(plan.folder.tenants), plan.folder.candidates
-        for tenant, policy_id in self._ids.items():
-            now = self._applied.get(policy_id) or self._tenants.get(tenant)
-            changed = changed or tenant not in self._tenants or self._tenants[tenant] is not now
-            self._tenants[tenant] = now
-        for tenant in self._tenants.keys() - self._ids.keys():
-            del self._tenants[tenant]
-            changed = True
-        self._forget_unused(plan.folder.sources)
-        self._say(plan.errors)
-        return changed
-
-    def _forget_unused(self, sources: Mapping[str, object]) -> None:
-        """A policy whose file is gone stays while a tenant has it."""
-        wanted = {policy.id for policy in self._tenants.values() if policy} | set(self._ids.values())
-        wanted |= {spec.policy for spec in self._candidates.values()}
-        for policy_id in [i for i in self._applied if i not in sources and i not in wanted]:
-            del self._applied[policy_id], self._activated[policy_id]
-
-    def _say(self, errors: Mapping[str, PolicyRejected]) -> None:
-        """Log each error once, not at every reload."""
-        for name, error in errors.items():
-            if self._errors.get(name) != str(error):
+    def _say(self, problems: dict[str, PolicyRejected]) -> None:
+        """Log each problem once, not at every reload."""
+        for name, error in problems.items():
+            if str(self._problems.get(name)) != str(error):
                 log.warning("policy.rejected", policy=name, file=error.file, line=error.line, reason=str(error))
-        self._errors = {name: str(error) for name, error in errors.items()}
+        self._problems = problems
 
-    def _status(self, name: str) -> PolicyStatus:
-        active = self._applied.get(name)
-        tenants = tuple(sorted(tenant for tenant, policy_id in self._ids.items() if policy_id == name))
-        digest, version = (active.digest, active.version) if active else (None, None)
-        return PolicyStatus(name, digest, version, self._activated.get(name), tenants, self._errors.get(name))
+    def _tell(self) -> None:
+        """Give on the status of every policy where it changed."""
+        now = {status.id: status for status in self.status()}
+        changed = [status for name, status in now.items() if self._told.get(name) != status]
+        self._told = now
+        if changed:
+            self._on_status(changed)
 
+    async def _restore(self, saved: GoodSet, folder: Folder | None) -> None:
+        """Take from disk what tenants have and the source gives no good version of; all of it without a source."""
+        assigned = folder if folder is not None and folder.tenants is not None else self._recompiler.tenants(saved)
+        wanted = {*(assigned.tenants or {}).values(), *(spec.policy for spec in assigned.candidates.values())}
+        missing = {name: good for name, good in saved.policies.items() if name not in self._book.in_force}
+        goods = missing if folder is None else {name: good for name, good in missing.items() if name in wanted}
+        turns = self._recompiler.restore(goods)
+        while (outcome := await self._off_loop(next, turns, None)) is not None:
+            if folder is None:
+                self._recompiler.remember(outcome)
+            self._enforce(outcome, activated=saved.policies[outcome.source.document.id].activated)
+        if self._tenants_file is None:
+            self._tenants_file = saved.tenants
+        self._book.assign(assigned)
 
-def _fingerprint(folder: Path) -> frozenset[tuple[str, int, int, int]]:
-    """Names, inodes, times and sizes of all files, links followed; a file that vanishes meanwhile is left out."""
-    found = set()
-    for path in folder.rglob("*"):
+    async def _save(self) -> None:
+        """Keep what is in force for a restart; what fails is said and tried again at the next reload."""
+        if self._last_good is None or not self._unsaved:
+            return
+        revision, wall = self.source_status.revision or "", self._clock.wall()
+        good = GoodSet(dict(self._book.goods), self._tenants_file, revision, wall)
         try:
-            stat = path.stat()
-        except OSError:
-            continue  # gone again, or a dangling link: the reading itself says so when a policy needs it
-        found.add((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return frozenset(found)
+            await self._off_loop(self._last_good.save, good)
+        except (OSError, ValueError) as error:
+            log.warning("policies.not_saved", reason=str(error), effect="a restart would start with an older set")
+        else:
+            self._unsaved = False
+
+    async def _off_loop(self, call: Callable[_Given, _Found], *args: _Given.args, **more: _Given.kwargs) -> _Found:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **more))

@@ -27,10 +27,13 @@ class TopicSettings(BaseModel):
     review: str | None = Field(
         default=None, min_length=1, description="naming it, e.g. moderation.review, switches review samples on"
     )
+    status: str | None = Field(
+        default=None, min_length=1, description="naming it, e.g. moderation.status, sends the policies' status there"
+    )
 
     @model_validator(mode="after")
     def _never_read_what_is_written(self) -> TopicSettings:
-        outputs = {self.allow, self.flag, self.block, self.dead_letter, self.review}
+        outputs = {self.allow, self.flag, self.block, self.dead_letter, self.review, self.status}
         if self.events in outputs:
             raise ValueError(f"topics.events is also an output topic: {self.events}: give it a name of its own")
         return self

@@ -15,6 +15,7 @@ from worker.core.schema_decision import deadletter_schema, decision_schema
 from worker.core.views import TextSource
 from worker.policy.compile import CompiledPolicy
 from worker.policy.schema import policy_schema
+from worker.policy.source.folder import FolderSource
 from worker.policy.store import PolicyStore
 
 TAXONOMY = [
@@ -36,7 +37,7 @@ TAXONOMY = [
 
 @pytest.fixture
 async def shipped() -> Mapping[str, CompiledPolicy]:
-    store = PolicyStore(POLICIES, PathsOnly(), FakeClock())
+    store = PolicyStore(FolderSource(POLICIES), PathsOnly(), FakeClock())
     await store.load()
     assert [status.error for status in store.status()] == [None, None, None]
     tenants = ("anyone", "kids-game", "news-forum")

@@ -15,6 +15,7 @@ from tests.unit.policy.building import PathsOnly
 from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError, ModelFailed
 from worker.policy.reading import MAX_FILE_BYTES
+from worker.policy.source.folder import FolderSource
 from worker.policy.store import PolicyStore, ReloadResult
 
 BASE: dict[str, Any] = {"id": "base", "version": "1", "categories": {"a": {"flag": 0.5}}}
@@ -51,7 +52,7 @@ def logged() -> Iterator[list[Any]]:
 
 
 async def opened(folder: Folder, results: list[ReloadResult] | None = None) -> PolicyStore:
-    store = PolicyStore(folder.path, PathsOnly(), FakeClock(), (results if results is not None else []).append)
+    store = PolicyStore(FolderSource(folder.path), PathsOnly(), FakeClock(), (results if results is not None else []).append)
     await store.load()
     return store
 
@@ -93,7 +94,7 @@ async def test_a_changed_file_comes_into_force(folder: Folder) -> None:
 async def test_only_what_changed_is_compiled(folder: Folder) -> None:
     """A thousand tenants must not be compiled again for one."""
     compiler = PathsOnly()
-    store = PolicyStore(folder.path, compiler, FakeClock())
+    store = PolicyStore(FolderSource(folder.path), compiler, FakeClock())
     await store.load()
     assert compiler.calls == 2
     folder.write("acme.json", {"id": "acme", "version": "2", "extends": "base"})
@@ -128,7 +129,7 @@ async def test_going_back_to_the_version_before_works(folder: Folder) -> None:
         ),
         (b'{"id": "acme", "version": "2", "extends": "base",\n "when": [{"if": "1 +", "set": {}}]}', 2, "not a CEL"),
         (b"\xff", 1, "not UTF-8"),
-        (b" " * (MAX_FILE_BYTES + 1), None, "a policy file may have"),
+        (b" " * (MAX_FILE_BYTES + 1), None, "bytes are more than"),
     ],
 )
 async def test_a_bad_file_keeps_the_last_good_one(
@@ -219,7 +220,7 @@ async def test_a_model_that_fails_on_the_examples_rejects_the_policy(folder: Fol
                 raise ModelFailed("out of memory")
             return super().compile(categories)
 
-    store = PolicyStore(folder.path, Failing(), FakeClock())
+    store = PolicyStore(FolderSource(folder.path), Failing(), FakeClock())
     await store.load()
     folder.write("base.json", BASE | {"version": "2"})
     assert await store.reload() == "rejected"
@@ -254,7 +255,7 @@ async def test_a_change_is_seen_and_applied(folder: Folder) -> None:
     (folder.path / "lists" / "l.txt").write_text("foo\n")
     applied, stop = asyncio.Event(), asyncio.Event()
     store = PolicyStore(
-        folder.path, PathsOnly(), FakeClock(), lambda result: applied.set() if result == "applied" else None
+        FolderSource(folder.path), PathsOnly(), FakeClock(), lambda result: applied.set() if result == "applied" else None
     )
     await store.load()
     watching = asyncio.create_task(store.watch(stop))

@@ -146,8 +146,11 @@ def build(nodes: Sequence[Node], own: Own, points: Thresholds | None = None) -> 
         plain = _inherited(nodes, own, field, ANY)
         for part in PART_TYPES:
             override = _inherited(nodes, own, field, int(part)) if (field, int(part)) in overridden else None
-            for index, may in enumerate(plain):
-                strictest = _strictest(may if override is None else _first(override[index], may), points, part, index)
+            for index, plainly in enumerate(plain):
+                may = plainly if override is None else _first(override[index], plainly)
+                if field == "mode" and None in may:
+                    continue  # where nothing may be set a node is enforced, the strictest there is
+                strictest = _strictest(may, points, part, index)
                 if strictest is not None:
                     values[field][part, index] = strictest[0]
                     origins[field][part][index] = strictest

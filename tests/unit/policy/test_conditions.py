@@ -63,6 +63,14 @@ def test_the_stricter_side_is_taken_field_by_field() -> None:
     assert [action(compiled, {"a": s}) for s in (0.2, 0.95)] == ["flag", "block"]
 
 
+def test_a_failed_condition_never_turns_a_node_off() -> None:
+    """No `mode` anywhere is `enforce`, which is stricter than the `off` that the condition would set."""
+    whens = [{"if": "context.attributes.level > 3", "set": {"a": {"mode": "off"}}}]
+    compiled = policy({"categories": {"a": {"flag": 0.5}}, "when": whens})
+    assert action(compiled, {"a": 0.9}) == "flag"
+    assert action(compiled, {"a": 0.9}, context={"attributes": {"level": 4}}) == "allow"
+
+
 def test_the_stricter_side_of_an_inherited_field() -> None:
     """A failed condition that would loosen a child leaves it under what its parent gives it."""
     tree = {

@@ -29,6 +29,12 @@ class Metrics:
         self.in_flight_bytes = Gauge("tidegate_in_flight_bytes", "Decoded bytes held by credits", registry=on)
         self.starved = Counter("tidegate_credit_waits_total", "Polls put off for want of credits", registry=on)
         self.decisions = Counter("tidegate_decisions_total", "Decisions acknowledged", ["action"], registry=on)
+        self.candidates = Counter(
+            "tidegate_candidate_decisions_total",
+            "Candidates' outcomes beside the live action",
+            ["outcome"],
+            registry=on,
+        )
         self.degraded = Counter("tidegate_degraded_total", "Decisions marked degraded", ["code"], registry=on)
         # Events whose tenant was over a limit or past a deadline; `shed` where lists alone judged them.
         self.overload = Counter(
@@ -44,7 +50,9 @@ class Metrics:
             "tidegate_record_failures_total", "Attempts at a record that broke a stage", ["stage"], registry=on
         )
         self.hung = Counter("tidegate_hung_total", "Work given up because it hung", ["where"], registry=on)
-        self.suspects = Counter("tidegate_suspect_partitions_total", "Partitions that came from a dead run", registry=on)
+        self.suspects = Counter(
+            "tidegate_suspect_partitions_total", "Partitions that came from a dead run", registry=on
+        )
         self.publish_retries = Counter("tidegate_publish_retries_total", "Publishes that were tried again", registry=on)
         self.commits = Counter("tidegate_commits_total", "Offset commits", ["result"], registry=on)
         self.reloads = Counter("tidegate_policy_reloads_total", "Policy reloads", ["result"], registry=on)

@@ -146,11 +146,19 @@ class Envelope(Protocol):
     """A validated envelope whose media are still encoded."""
 
     @property
+    def id(self) -> str: ...
+
+    @property
     def tenant(self) -> str: ...
 
     @property
     def order_key(self) -> str:
         """Tenant with `stream.id`, else `context.actor`, else the event's id: decisions of one key keep their order."""
+        ...
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Milliseconds from the queue's stamp after which it is late; None when it names none."""
         ...
 
     @property
@@ -209,6 +217,16 @@ class Policy(Protocol):
     def limits(self) -> Limits: ...
 
     @property
+    def events_per_s(self) -> float | None:
+        """How many events a second of each of its tenants models look at, over all workers; None: no limit."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """What each of its tenants gets of the models, against others that wait, above 0."""
+        ...
+
+    @property
     def severe(self) -> frozenset[str]:
         """Paths of the categories marked `severe`, by themselves or by an ancestor."""
         ...
@@ -261,6 +279,10 @@ class Policy(Protocol):
 
     def judge(self, found: Findings) -> Any:
         """Its tree as it stands under the event's conditions: opaque, for `DecideEach`."""
+        ...
+
+    def adopt(self, findings: Findings, categories: Sequence[str]) -> Findings:
+        """What was found under a policy of the same basis, with these categories, as this one would have found it."""
         ...
 
     def otherwise(self, rule: str) -> str:

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from worker.core.decisions import Findings, Reason, Verdict, fall_back
+from worker.core.decisions import Action, Findings, Reason, Verdict, fall_back
 from worker.core.ports import Policy
 
 
 class Tried(NamedTuple):
-    """An event under its candidate. `verdict` is None when the candidate broke."""
+    """An event under its candidate; without findings and verdict when the candidate broke."""
 
     policy: Policy
-    findings: Findings
+    findings: Findings | None
     verdict: Verdict | None
+
+    @property
+    def action(self) -> Action | None:
+        """What it would have come to, `otherwise` included."""
+        if self.findings is None or self.verdict is None:
+            return None
+        return fall_back(self.verdict.action, (d.rule for d in self.findings.degraded), self.policy.otherwise)[0]
+
+    def outcome(self, live: Action) -> str:
+        """Beside the live action, for metrics: agree, stricter, looser or failed."""
+        if self.action is None:
+            return "failed"
+        return "agree" if self.action == live else "stricter" if self.action > live else "looser"
 
 
 def candidate_json(tried: Tried) -> dict[str, Any]:
     """The decision's `candidate`: which policy, and its action with the reasons in short."""
-    policy, findings, verdict = tried
-    about = {"policy": {"id": policy.id, "version": policy.version, "digest": policy.digest}}
-    if verdict is None:
-        return about | {"action": None, "reasons": []}
-    action, _ = fall_back(verdict.action, (d.rule for d in findings.degraded), policy.otherwise)
-    return about | {"action": action.label, "reasons": [_short(reason) for reason in verdict.reasons]}
+    policy, action = tried.policy, tried.action
+    return {
+        "policy": {"id": policy.id, "version": policy.version, "digest": policy.digest},
+        "action": None if action is None else action.label,
+        "reasons": [_short(reason) for reason in (tried.verdict.reasons if tried.verdict else ())],
+    }
 
 
 def _short(reason: Reason) -> dict[str, Any]:

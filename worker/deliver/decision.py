@@ -38,6 +38,7 @@ class Decided(NamedTuple):
     action: Action
     degraded: tuple[str, ...]  # codes, for metrics
     review: Outgoing | None = None  # the same decision for the review topic, when it was drawn
+    tried: str | None = None  # how the candidate's action compares, for metrics
 
 
 Judged = tuple[Event, Findings, float]  # an event, what was found, monotonic seconds at its admission
@@ -147,7 +148,8 @@ class DecisionWriter:
         value = orjson.dumps(body, option=_ORJSON)
         outgoing = _outgoing(event, policy, action, value)
         review = self._drawn(event, outgoing, action, demoted=bool(loosened))
-        return Decided(outgoing, action, tuple(d.code for d in findings.degraded), review)
+        outcome = None if tried is None else tried.outcome(action)
+        return Decided(outgoing, action, tuple(d.code for d in findings.degraded), review, outcome)
 
     def _drawn(self, event: Event, outgoing: Outgoing, action: Action, *, demoted: bool = False) -> Outgoing | None:
         """The decision's review sample, when it is in it."""

@@ -14,6 +14,7 @@ from worker.deliver.bounded import bounded
 from worker.deliver.decision import Decided, DecisionWriter, Judged
 from worker.pipeline.flow import Slot
 from worker.pipeline.parking import Parking
+from worker.pipeline.trials import Trials
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,7 @@ class Deciding:
 
     def __init__(self, decide_each: DecideEach, writer: DecisionWriter, parking: Parking) -> None:
         self._decide_each = decide_each
+        self._trials = Trials(decide_each)
         self._writer = writer
         self._parking = parking
 
@@ -48,8 +50,10 @@ class Deciding:
             group[1].append(i)
             group[2].append((one.event, one.findings, slot.received))
             group[3].append(verdict)
+        tried = self._trials.outcomes(slots)
         for policy, places, members, theirs in groups.values():
-            for place, written in zip(places, self._writer.write(policy, members, theirs), strict=True):
+            beside = {i: tried[place] for i, place in enumerate(places) if place in tried} if tried else tried
+            for place, written in zip(places, self._writer.write(policy, members, theirs, beside), strict=True):
                 decided[place] = written
         return decided
 

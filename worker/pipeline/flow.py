@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from worker.core.clock import Clock
 from worker.core.metrics import Metrics
+from worker.core.ports import Policy
 from worker.core.records import Order, Outgoing, Partition, Position, Record
 from worker.deliver.admission import ANY_TIME
 from worker.deliver.credits import Credits
@@ -41,11 +42,12 @@ class Slot:
     One input position on its way to exactly one terminal record.
 
     An event has `assessment`, a dead letter `outgoing`, a tombstone neither. An event from the desk has a `waiter`
-    and no record.
+    and no record, and so has a `trial`: the same event under its candidate, when that looks for something else.
     """
 
     __slots__ = (
         "assessment",
+        "candidate",
         "code",
         "decoded_bytes",
         "epoch",
@@ -58,6 +60,7 @@ class Slot:
         "record",
         "tenant",
         "terms",
+        "trial",
         "waiter",
     )
 
@@ -75,6 +78,8 @@ class Slot:
         self.tenant: str | None = None  # whose credits it holds, where that is known
         self.terms = ANY_TIME
         self.failures: tuple[str, ...] = ()  # kinds of error that it caused so far
+        self.candidate: Policy | None = None  # tried beside the live policy
+        self.trial: Slot | None = None
         self.waiter: asyncio.Future[None] | None = None  # who asked, when it was not the queue
 
 
@@ -124,6 +129,10 @@ class Flow:
         if slot.waiter is not None:
             if not slot.waiter.done():
                 slot.waiter.set_result(None)
+            return
+        trial = slot.trial.waiter if slot.trial is not None else None
+        if trial is not None and not trial.done() and slot.assessment is not None:
+            trial.add_done_callback(lambda _: self.complete(slot))
             return
         released = self.gate.done(slot.key, slot)
         if released:

@@ -13,6 +13,7 @@ from worker.core.errors import NotAnEvent, Parked
 from worker.core.ports import Decoder, Envelope, Policy, PolicyBook, Transport
 from worker.core.records import Partition, Record
 from worker.deliver.admission import Admission
+from worker.pipeline import trials
 from worker.pipeline.careful import Careful
 from worker.pipeline.flow import Flow
 from worker.pipeline.judging import Judging
@@ -114,7 +115,11 @@ class Intake:
             if admitted is Ended.ENDED:
                 continue
             slot, envelope, policy = admitted
-            if not envelope.heavy and (slot.terms.shed is not None or not self._judging.needs_models(policy)):
+            if (
+                not envelope.heavy
+                and slot.trial is None
+                and (slot.terms.shed is not None or not self._judging.needs_models(policy))
+            ):
                 self._preparing.light(slot, envelope, policy)
                 continue
             flow.enter(slot, envelope.order_key)
@@ -137,12 +142,16 @@ class Intake:
             return self._bury(record, found, received)
         envelope, policy = found
         tenant = envelope.tenant
-        if not flow.credits.take(envelope.decoded_bytes, tenant):
+        candidate = self._policies.candidate_of(tenant, envelope.id)
+        size = envelope.decoded_bytes * (2 if trials.needs_trial(policy, candidate) else 1)
+        if not flow.credits.take(size, tenant):
             return None
-        slot = flow.slot(record.position, received, envelope.decoded_bytes)
+        slot = flow.slot(record.position, received, size)
         slot.record, slot.tenant = record, tenant
         stamp_ms, deadline_ms = record.timestamp_ms, envelope.deadline_ms
         slot.terms = self._admission.terms(tenant, policy, stamp_ms=stamp_ms, deadline_ms=deadline_ms)
+        if candidate is not None:
+            trials.admit(flow, slot, policy, candidate)
         return slot, envelope, policy
 
     def _look(self, record: Record) -> tuple[Envelope, Policy] | NotAnEvent | Parked:

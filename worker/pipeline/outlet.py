@@ -149,6 +149,8 @@ class Outlet:
         for code in (slot.code for slot in slots if slot.code is not None):
             metrics.dead_letters.labels(code).inc()
         metrics.review_samples.inc(sum(one is not None and one.review is not None for one in decided))
+        for outcome, count in Counter(one.tried for one in decided if one is not None and one.tried).items():
+            metrics.candidates.labels(outcome).inc(count)
         for action, count in actions.items():
             metrics.decisions.labels(action.label).inc(count)
         stamps = [slot.assessment.event.broker_ms for slot in slots if slot.assessment is not None]

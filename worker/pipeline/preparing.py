@@ -11,6 +11,7 @@ import structlog
 from worker.core.errors import Parked, WorkerHung
 from worker.core.ports import Decoder, Envelope, Policy
 from worker.deliver.parking import ParkingSettings
+from worker.pipeline import trials
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.judging import Judging, Prepared
 from worker.pipeline.parking import Parking
@@ -29,6 +30,7 @@ class _Chunk:
         self.members = members
         self.lock = threading.Lock()
         self.ready: list[Prepared] = []
+        self.trials: list[Prepared] = []  # of the same events under their candidates
         self.since: float | None = None  # when the thread began the member behind the ready ones
         self.thread: threading.Thread | None = None
         self.given_up = False
@@ -109,7 +111,7 @@ class Preparing:
                 self._give_up(chunk)
                 return
         work.result()
-        self._judging.begin(chunk.ready)
+        self._judging.begin([*chunk.ready, *chunk.trials])
 
     def _give_up(self, chunk: _Chunk) -> None:
         """The event that hangs is parked, its thread replaced, and those behind it are taken by another."""
@@ -123,7 +125,7 @@ class Preparing:
         self._parking.park(slot, Parked("hangs", reason, stage="event", failures=("TimeoutError",)))
         assert chunk.thread is not None, "a chunk hangs that no thread began. This is a bug."
         self._threads.replace(chunk.thread)
-        self._judging.begin([*chunk.ready, Prepared(slot, [])])
+        self._judging.begin([*chunk.ready, Prepared(slot, []), *chunk.trials])
         self.start(chunk.members[done + 1 :])
         if self._threads.lost >= self._settings.lost_threads and self._failure is None:
             self._failure = WorkerHung(
@@ -138,16 +140,20 @@ class Preparing:
             with chunk.lock:
                 chunk.since = self._flow.clock.now()
             prepared = self._one(*member)
+            trial = trials.prepare(self._judging, member[0])
             with chunk.lock:
                 if chunk.given_up:
                     return  # it came back after all, too late
                 chunk.ready.append(prepared)
+                if trial is not None:
+                    chunk.trials.append(trial)
 
     def _one(self, slot: Slot, envelope: Envelope, policy: Policy) -> Prepared:
         while True:
             try:
                 event = self._decoder.event(envelope, policy.limits, received=slot.received)
                 slot.assessment = Assessment(event, policy)
+                trials.begin(slot, event)
                 return self._judging.prepare(slot)
             except Exception as error:  # noqa: BLE001  # whatever it is, its neighbours in the chunk go on
                 if self._parking.broke(slot, "event", error):

@@ -10,6 +10,7 @@ from worker.core.decisions import Action, Findings, Hit, Verdict
 from worker.core.errors import PolicyRejected
 from worker.core.ports import ConceptCompiler, Policy
 from worker.core.views import Concepts, Hashes, TextSource, Thresholds
+from worker.policy.adopt import adopted
 from worker.policy.basis import Basis, basis
 from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
@@ -49,6 +50,7 @@ class Ceilings:
     audio_bytes: int = 60_000_000
     parts: int = 32
     events_per_s: float | None = None
+    weight: float = 1.0
 
 
 class CompiledPolicy:
@@ -68,6 +70,7 @@ class CompiledPolicy:
         self.id, self.version, self.digest = document.id, document.version, own_digest
         self.categories = tuple(node.path for node in nodes)
         self.limits = Ceilings(**(document.limits or LimitsSpec()).model_dump(exclude_none=True))
+        self.events_per_s, self.weight = self.limits.events_per_s, self.limits.weight
         self.context_fields, self.stream_fields = conditions.context_fields, conditions.stream_fields
         self.severe = _inherited_flag(nodes, "severe")
         self.restricted = _inherited_flag(nodes, "restricted")
@@ -117,6 +120,10 @@ class CompiledPolicy:
         if found.scores is None and not found.hits:
             return None
         return self._unconditional or self._judge(self._conditions.outcomes(found))
+
+    def adopt(self, findings: Findings, categories: Sequence[str]) -> Findings:
+        """What was found under a policy of the same basis, with these categories, as this one would have found it."""
+        return adopted(findings, categories, self.categories, self.lists)
 
     def otherwise(self, rule: str) -> str:
         """What to do for `failed`, `too_long`, `late` or `language`: "allow", "flag", "block" or "score"."""

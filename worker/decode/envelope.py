@@ -54,6 +54,11 @@ class EventEnvelope:
     traceparent: str | None = None
     first_position: Position | None = None
 
+    @property
+    def deadline_ms(self) -> int | None:
+        deadline: int | None = self.body.get("deadline_ms")
+        return deadline
+
 
 def read_envelope(record: Record, outer: OuterLimits) -> EventEnvelope:
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from worker.core.errors import ConfigError
 
@@ -21,6 +22,7 @@ class Credits:
             raise ConfigError("credits must be at least 1: raise flow.events and flow.decoded_bytes")
         self._events, self._bytes = events, decoded_bytes
         self._events_held = self._bytes_held = 0
+        self._tenants: dict[str, tuple[int, int]] = {}  # what each holds; those that hold nothing are not in it
         self._returned = asyncio.Event()
 
     @property
@@ -32,18 +34,37 @@ class Credits:
         """Events and bytes in flight."""
         return self._events_held, self._bytes_held
 
-    def take(self, decoded_bytes: int) -> bool:
-        """Admit one event of so many bytes; False when it must wait."""
+    @property
+    def most(self) -> tuple[int, int]:
+        """Events and bytes that there are credits for."""
+        return self._events, self._bytes
+
+    def held_by(self, tenant: str) -> tuple[int, int]:
+        """Events and bytes in flight of one tenant."""
+        return self._tenants.get(tenant, (0, 0))
+
+    def take(self, decoded_bytes: int, tenant: str | None = None) -> bool:
+        """Admit one event of so many bytes; False when it must wait. None: of nobody that is known."""
         if self._events_held >= self._events:
             return False
         if self._events_held and self._bytes_held + decoded_bytes > self._bytes:
             return False
         self._events_held += 1
         self._bytes_held += decoded_bytes
+        if tenant is not None:
+            events, size = self._tenants.get(tenant, (0, 0))
+            self._tenants[tenant] = (events + 1, size + decoded_bytes)
         return True
 
-    def give_back(self, events: int, decoded_bytes: int) -> None:
-        """Return what finished events held."""
+    def give_back(self, events: int, decoded_bytes: int, of: Iterable[tuple[str | None, int]] = ()) -> None:
+        """Return what finished events held. `of`: the tenant and the bytes of each that was taken for one."""
+        for tenant, size in of:
+            if tenant is not None:
+                held, bytes_held = self._tenants[tenant]
+                if held == 1:
+                    del self._tenants[tenant]
+                else:
+                    self._tenants[tenant] = (held - 1, bytes_held - size)
         self._events_held -= events
         self._bytes_held -= decoded_bytes
         assert self._events_held >= 0, "credits returned twice. This is a bug."

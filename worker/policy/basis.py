@@ -24,14 +24,14 @@ class Basis:
     detectors: frozenset[str]  # those that any category names
     has_words: bool  # whether a text model has anything to look for
     searches: tuple[str, ...]  # lists with their ways of matching, in order
-    limits: str  # all but the rate
+    limits: str  # all but the rate and the weight
     digest: str
 
 
 def basis(concepts: Sequence[CategorySpec], searches: Sequence[str], limits: Any) -> Basis:
     """The basis of a policy. `limits`: the dataclass with its ceilings."""
     found = {c.path: _of_words(c.definition, *map(tuple, (c.violating, c.allowed, c.detectors))) for c in concepts}
-    ceilings = fingerprint({name: most for name, most in asdict(limits).items() if name != "events_per_s"})
+    ceilings = fingerprint({name: most for name, most in asdict(limits).items() if name not in ("events_per_s", "weight")})
     return Basis(
         found,
         frozenset(detector for c in concepts for detector in c.detectors),

@@ -141,7 +141,12 @@ class Otherwise(_Strict):
 class LimitsSpec(_Strict):
     """A tenant's ceilings."""
 
-    events_per_s: Annotated[float, Field(gt=0)] | None = None
+    events_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="of each tenant, that models look at; the others are decided by `otherwise.late`"
+    )
+    weight: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        None, description="what each tenant gets of the models when others wait; 1 unless said"
+    )
     text_chars: Annotated[int, Field(gt=0)] | None = None
     image_pixels: Annotated[int, Field(gt=0)] | None = None
     image_bytes: Annotated[int, Field(gt=0)] | None = None

@@ -16,7 +16,12 @@ from worker.score.batcher import Batcher, BatchLimits
 
 _log = structlog.get_logger(__name__)
 
-Result = Floats | TextSource | ModelFailed
+class Late:
+    """What came of an ask whose deadline passed before its turn, and which nobody wants late."""
+
+
+LATE = Late()
+Result = Floats | TextSource | ModelFailed | Late
 
 
 class Ask(NamedTuple):
@@ -25,6 +30,7 @@ class Ask(NamedTuple):
 
     tenant, weight: who shares the lane with whom, and how much more than others, above 0.
     deadline: monotonic seconds at which the answer is late; a lane short of slack goes first.
+    expendable: past its deadline it is answered `LATE`, without the model.
     """
 
     view: View
@@ -33,6 +39,7 @@ class Ask(NamedTuple):
     tenant: str = ""
     weight: float = 1.0
     deadline: float = float("inf")
+    expendable: bool = False
 
 
 class Answer(NamedTuple):
@@ -100,7 +107,14 @@ class Lane:
         A batch that fails is halved and each half tried again, down to single items: those that fail alone are
         answered with `ModelFailed` and their neighbours are untouched. A single item is tried twice.
         """
-        results = self._results(asks)
+        now = self._clock.now()
+        late = [ask.expendable and ask.deadline < now for ask in asks]
+        if any(late):
+            rest = [ask for ask, is_late in zip(asks, late, strict=True) if not is_late]
+            judged = iter(self._results(rest) if rest else ())
+            results = [LATE if is_late else next(judged) for is_late in late]
+        else:
+            results = self._results(asks)
         return [Answer(ask.ticket, ask.view, result) for ask, result in zip(asks, results, strict=True)]
 
     def _results(self, asks: Sequence[Ask], again: bool = True) -> list[Result]:

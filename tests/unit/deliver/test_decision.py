@@ -40,6 +40,8 @@ class Rules:
     stream_fields: tuple[str, ...] = ()
     basis: Basis = field(default_factory=lambda: basis((), (), Ceilings()))
     severe: frozenset[str] = frozenset()
+    events_per_s: float | None = None
+    weight: float = 1.0
     fallback: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -7,8 +7,6 @@ from pathlib import Path as Folder
 from types import MappingProxyType
 
 from worker.core.errors import PolicyRejected
-from worker.core.ports import CategorySpec
-from worker.core.views import Concepts, Thresholds
 from worker.policy.compile import compile_parts
 from worker.policy.files import FolderFiles
 from worker.policy.lists import read_lists
@@ -18,20 +16,11 @@ from worker.policy.tools.check_rest import check_conditions, check_references, c
 from worker.policy.tools.check_tree import check_tree
 from worker.policy.tools.findings import Finding
 from worker.policy.tools.gather import Gathered, gather
+from worker.policy.tools.loading import NoModels
 from worker.policy.tools.subject import Subject
 
 _CHECKS = (check_conditions, check_lists, check_tests, check_tree, check_redundant)
 _AS_IT_IS: Mapping[str, str] = MappingProxyType({})
-
-
-class _NoModel:
-    """Port `ConceptCompiler` for a look without models."""
-
-    def compile(self, categories: Sequence[CategorySpec]) -> Mapping[str, Concepts]:
-        return {}
-
-    def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
-        return None
 
 
 def lint(folder: Folder, files: Sequence[str] | None = None, overlay: Mapping[str, str] = _AS_IT_IS) -> list[Finding]:
@@ -70,6 +59,6 @@ def _lint_policy(subject: Subject) -> None:
 def _compile(subject: Subject, gathered: Gathered) -> None:
     """The reload's own last word: what no check above foresaw is still said."""
     try:
-        compile_parts(subject.resolved, read_lists(subject.resolved, FolderFiles(gathered.folder)), _NoModel())
+        compile_parts(subject.resolved, read_lists(subject.resolved, FolderFiles(gathered.folder)), NoModels())
     except PolicyRejected as error:
         gathered.rejected("TG119", error, value=True)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 
 import re2
 
 from worker.core.errors import PolicyRejected
+from worker.core.views import Hashes
 from worker.policy.document import Images, Terms
-from worker.policy.files import Files
+from worker.policy.files import Files, FileSet
 from worker.policy.images import BadHash, ImageList, read_hashes
 from worker.policy.places import Path
 from worker.policy.resolve import Resolved
+from worker.policy.shared import Shared
 from worker.policy.terms import TermList, fold, pattern_of
 
 MAX_LIST_BYTES = 64 * 1024 * 1024
 
 
 Listed = TermList | ImageList
+
+_TERMS: Shared[TermList] = Shared()  # by the digest of their content: any list with it has the same entries
+_IMAGES: Shared[ImageList] = Shared()
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def read_lists(resolved: Resolved, files: Files) -> tuple[Listed, ...]:
@@ -34,41 +42,73 @@ def read_lists(resolved: Resolved, files: Files) -> tuple[Listed, ...]:
 
 def _read(spec: Terms, index: int, resolved: Resolved, files: Files) -> TermList:
     path = ("terms", index)
+    if any(not fold(phrase) for phrase in spec.except_ or ()):
+        raise resolved.reject("an exception is empty", (*path, "except"))
+    name = spec.list_ or f"terms[{index}]"
+    raw = None
     if spec.list_ is None:
-        name, lines = f"terms[{index}]", spec.words or []
-        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(spec.words).encode()).hexdigest()
     else:
-        name, raw = spec.list_, _bytes(spec.list_, (*path, "list"), resolved, files)
-        digest = hashlib.sha256(raw).hexdigest()
+        digest, raw = _content(name, (*path, "list"), resolved, files)
+    # Thousands of tenants may have a list in common: it is read, checked and kept once.
+    key = digest, spec.list_ is None, spec.match == "pattern"
+    known = _TERMS.known(key)
+    entries = known.entries if known else _entries(spec, name, raw, index, resolved, files)
+    listed = TermList(name, f"sha256:{digest}", spec, entries)
+    _TERMS.get(key, lambda: listed)
+    return listed
+
+
+def _entries(
+    spec: Terms, name: str, raw: bytes | None, index: int, resolved: Resolved, files: Files
+) -> tuple[str, ...]:
+    """The checked lines of a list without comments."""
+    path = ("terms", index)
+    if spec.list_ is None:
+        lines = spec.words or []
+    else:
+        raw = raw if raw is not None else _bytes(name, (*path, "list"), resolved, files)
         lines = [line if not line.lstrip().startswith("#") else "" for line in _lines(raw, name)]
     if spec.match == "pattern":
         _check_patterns(lines, name, index, resolved, spec)
     entries = tuple(entry for entry in (line.strip() for line in lines) if fold(entry))
     if not entries:
         raise resolved.reject(f"the list {name} has no entries", path)
-    if any(not fold(phrase) for phrase in spec.except_ or ()):
-        raise resolved.reject("an exception is empty", (*path, "except"))
-    try:
-        return _whole(TermList(name, f"sha256:{digest}", spec, entries))
-    except re2.error:
-        raise resolved.reject(f"the patterns of {name} are too large together: make two lists", path) from None
+    if spec.match == "pattern":
+        try:
+            pattern_of(entries)
+        except re2.error:
+            raise resolved.reject(f"the patterns of {name} are too large together: make two lists", path) from None
+    return entries
 
 
-def _whole(listed: TermList) -> TermList:
-    if listed.is_pattern:
-        pattern_of(listed.entries)
-    return listed
+def _content(name: str, path: Path, resolved: Resolved, files: Files) -> tuple[str, bytes | None]:
+    """The sha256 of a file, and its bytes where they had to be read to know it."""
+    if isinstance(files, FileSet) and _HEX.fullmatch(said := files.sha256(name) or ""):
+        return said, None
+    raw = _bytes(name, path, resolved, files)
+    return hashlib.sha256(raw).hexdigest(), raw
 
 
 def _read_images(spec: Images, index: int, resolved: Resolved, files: Files) -> ImageList:
-    name, raw = spec.list_, _bytes(spec.list_, ("images", index, "list"), resolved, files)
+    name, path = spec.list_, ("images", index)
+    digest, raw = _content(name, (*path, "list"), resolved, files)
+    known = _IMAGES.known(digest)
+    hashes = known.hashes if known else _hashes(name, raw, (*path, "list"), resolved, files)
+    listed = ImageList(name, f"sha256:{digest}", spec, hashes)
+    _IMAGES.get(digest, lambda: listed)
+    return listed
+
+
+def _hashes(name: str, raw: bytes | None, path: Path, resolved: Resolved, files: Files) -> Hashes:
+    raw = raw if raw is not None else _bytes(name, path, resolved, files)
     try:
         hashes = read_hashes(_lines(raw, name))
     except BadHash as error:
         raise PolicyRejected(str(error), file=name, line=error.line) from None
     if not len(hashes):
-        raise resolved.reject(f"the list {name} has no entries", ("images", index))
-    return ImageList(name, f"sha256:{hashlib.sha256(raw).hexdigest()}", spec, hashes)
+        raise resolved.reject(f"the list {name} has no entries", path)
+    return hashes
 
 
 def _lines(raw: bytes, name: str) -> list[str]:

@@ -1,69 +1,40 @@
-"""Word, substring and pattern lists with exceptions: one automaton a policy, and patterns in linear time."""
+"""Word, substring and pattern lists with exceptions: what a text hits, and where."""
 
 from __future__ import annotations
 
-import itertools
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import ahocorasick_rs
-import re2
 
 from worker.core.decisions import Action, Hit
 from worker.core.views import TextSource
-from worker.policy.basis import fingerprint
-from worker.policy.document import Terms
+from worker.policy.automaton import Automaton, TermList, fold, pattern_of
+from worker.policy.shared import Shared
 
 Span = tuple[int, int]
-# The library holds the GIL while it builds, 20 ms for this many; a scan costs 0.2 microseconds for each automaton.
-_ENTRIES_AT_ONCE = 20_000
-
 SpanBack = Callable[[int, int], Span]
 
-
-@dataclass(frozen=True, slots=True)
-class TermList:
-    """One list, ready to compile: `entries` are its lines without comments."""
-
-    name: str
-    digest: str
-    spec: Terms
-    entries: tuple[str, ...]
-
-    @property
-    def is_pattern(self) -> bool:
-        return self.spec.match == "pattern"
-
-    @property
-    def search(self) -> str:
-        """Fingerprint of the entries, how they match and the exceptions: what was looked for, whatever a hit does."""
-        return fingerprint([self.digest, self.spec.match, self.spec.except_ or []])
-
-    @property
-    def whole_words(self) -> bool:
-        return self.spec.match == "word"
+_LARGE = 2_000  # entries from which a list has an automaton of its own, for all policies that have the list
+_AUTOMATA: Shared[Automaton] = Shared()
 
 
 class Matcher:
-    """All lists of a policy in one automaton: about a microsecond for a short text in which nothing is found."""
+    """
+    All lists of a policy: about a microsecond for a short text in which nothing is found.
+
+    Small lists share an automaton, a large one has its own; policies with the same lists share theirs.
+    """
 
     def __init__(self, lists: Sequence[TermList]) -> None:
         self._lists = tuple(lists)
         self._searches = tuple(listed.search for listed in lists)
-        entries: dict[str, list[tuple[int, bool]]] = {}  # folded entry: (list, is an exception)
-        for index, listed in enumerate(lists):
-            plain = () if listed.is_pattern else listed.entries
-            for entry, is_exception in itertools.chain(
-                ((e, False) for e in plain), ((e, True) for e in listed.spec.except_ or ())
-            ):
-                owners = entries.setdefault(fold(entry), [])
-                if (index, is_exception) not in owners:
-                    owners.append((index, is_exception))
-        self._owners = tuple(entries.values())
-        self._automata = _automata(list(entries))
-        self._patterns = tuple((i, pattern_of(lst.entries)) for i, lst in enumerate(lists) if lst.is_pattern)
+        small = [i for i, listed in enumerate(lists) if len(listed.entries) < _LARGE]
+        large = [i for i, listed in enumerate(lists) if len(listed.entries) >= _LARGE]
+        groups = [tuple(places) for places in (small, *([i] for i in large)) if places]
+        self._automata = [(places, _shared([lists[i] for i in places])) for places in groups]
+        self._patterns = [
+            (places[place], pattern) for places, automaton in self._automata for place, pattern in automaton.patterns
+        ]
 
     def __bool__(self) -> bool:
         return bool(self._lists)
@@ -93,14 +64,9 @@ class Matcher:
     def find(self, text: str) -> dict[int, Span]:
         """By list index, the characters of its first entry in `text` that no exception covers."""
         folded = text.casefold()
-        raw = [
-            (first + entry, start, end)
-            for first, automaton in self._automata
-            for entry, start, end in automaton.find_matches_as_indexes(folded, overlapping=True)
-        ]
-        if not raw and not self._patterns:
+        spans, exceptions = self._entries(folded)
+        if not spans and not self._patterns:
             return {}
-        spans, exceptions = self._sort(raw, folded)
         if len(folded) != len(text):
             unfold = _unfolder(text)
             spans = {index: [unfold(s) for s in listed] for index, listed in spans.items()}
@@ -110,12 +76,13 @@ class Matcher:
         first = ((i, _first_uncovered(listed, exceptions.get(i, ()))) for i, listed in sorted(spans.items()))
         return {index: span for index, span in first if span is not None}
 
-    def _sort(self, raw: Sequence[tuple[int, int, int]], folded: str) -> tuple[dict[int, Any], dict[int, list[Span]]]:
-        """Raw matches as spans by list: entries, and exceptions."""
+    def _entries(self, folded: str) -> tuple[dict[int, Any], dict[int, list[Span]]]:
+        """What stands in a folded text, by list: entries, and exceptions."""
         spans: dict[int, Any] = {}
         exceptions: dict[int, list[Span]] = {}
-        for entry, start, end in raw:
-            for index, is_exception in self._owners[entry]:
+        for places, automaton in self._automata:
+            for place, is_exception, start, end in automaton.find(folded):
+                index = places[place]
                 if is_exception:
                     exceptions.setdefault(index, []).append((start, end))
                 elif not self._lists[index].whole_words or is_word(folded, start, end):
@@ -123,25 +90,8 @@ class Matcher:
         return spans, exceptions
 
 
-def _automata(entries: list[str]) -> tuple[tuple[int, Any], ...]:
-    """Automata with the index of their first entry: one, but for very long lists."""
-    starts = range(0, len(entries), _ENTRIES_AT_ONCE)
-    made = ((first, entries[first : first + _ENTRIES_AT_ONCE]) for first in starts)
-    return tuple((first, ahocorasick_rs.AhoCorasick(some, store_patterns=False)) for first, some in made)
-
-
-def fold(entry: str) -> str:
-    """An entry as it stands in the automaton: case folded, runs of white space as one blank."""
-    return " ".join(entry.casefold().split())
-
-
-def pattern_of(entries: Sequence[str]) -> Any:
-    """All patterns of a list as one RE2 expression, case-insensitive; raises re2.error."""
-    options = re2.Options()
-    options.case_sensitive = False
-    options.never_capture = True
-    options.log_errors = False
-    return re2.compile("|".join(f"(?:{entry})" for entry in entries), options)
+def _shared(lists: Sequence[TermList]) -> Automaton:
+    return _AUTOMATA.get(tuple(listed.content for listed in lists), lambda: Automaton(lists))
 
 
 def _first_uncovered(spans: Iterator[Span] | Sequence[Span], exceptions: Sequence[Span]) -> Span | None:
@@ -165,3 +115,6 @@ def _unfolder(text: str) -> Callable[[Span], Span]:
     """Positions in the folded text back to `text`: folding makes some letters longer (ß to ss)."""
     index = [i for i, character in enumerate(text) for _ in character.casefold()]
     return lambda span: (index[span[0]], index[span[1] - 1] + 1)
+
+
+__all__ = ["Matcher", "Span", "SpanBack", "TermList", "fold", "is_word", "pattern_of"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from worker.policy.basis import Basis, fingerprint
 from worker.policy.compile import Ceilings, CompiledPolicy
-from worker.policy.terms import TermList
 
 _NEVER_ASKED = fingerprint([None, [], [], []])  # a category without words or detectors: nothing scores it
 
@@ -19,7 +18,6 @@ class Answerable:
     How decisions of one policy can be taken again under another.
 
     columns: by category whose stored score holds, its column. unknown: columns whose score the log does not have.
-    lists: by fingerprint of a search that was made, the places of the other policy's lists that make it.
     unknown_lists: names of its lists that were not searched with. limits: "same", "looser", "tighter" or "unknown".
     models: whether other kinds of model would look: "same", "unasked" (the text models no more) or "changed".
     stranger: the decision's policy is not at hand and rests on something else, so nothing is known to hold.
@@ -27,7 +25,6 @@ class Answerable:
 
     columns: Mapping[str, int]
     unknown: tuple[int, ...] = ()
-    lists: Mapping[str, tuple[int, ...]] | None = None
     unknown_lists: tuple[str, ...] = ()
     limits: str = "same"
     models: str = "same"
@@ -45,16 +42,15 @@ def compare(was: CompiledPolicy | None, was_basis: str, now: CompiledPolicy) -> 
     """What holds of decisions of `was` (None: only the fingerprint of its basis is known) under `now`."""
     columns = {path: i for i, path in enumerate(now.categories)}
     if was_basis == now.basis.digest:
-        return Answerable(columns, lists=_places(now.lists, frozenset(now.basis.searches)))
+        return Answerable(columns)
     if was is None:
-        return Answerable({}, tuple(columns.values()), {}, tuple(x.name for x in now.lists), "unknown", stranger=True)
+        return Answerable({}, tuple(columns.values()), tuple(x.name for x in now.lists), "unknown", stranger=True)
     before, after = was.basis, now.basis
     asked = {path for path, said in after.concepts.items() if said != _NEVER_ASKED}
     holds = {path for path in asked if before.concepts.get(path) == after.concepts[path]}
     return Answerable(
         {path: i for path, i in columns.items() if path in holds},
         tuple(i for path, i in columns.items() if path in asked - holds),
-        _places(now.lists, frozenset(before.searches)),
         tuple(listed.name for listed in now.lists if listed.search not in before.searches),
         _limits(was.limits, now.limits),
         _models(before, after),
@@ -62,16 +58,8 @@ def compare(was: CompiledPolicy | None, was_basis: str, now: CompiledPolicy) -> 
     )
 
 
-def _places(lists: Sequence[TermList], searched: frozenset[str]) -> dict[str, tuple[int, ...]]:
-    places: dict[str, tuple[int, ...]] = {}
-    for i, listed in enumerate(lists):
-        if listed.search in searched:
-            places[listed.search] = (*places.get(listed.search, ()), i)
-    return places
-
-
 def _limits(before: Ceilings, after: Ceilings) -> str:
-    names = [field.name for field in fields(Ceilings) if field.name != "events_per_s"]
+    names = [field.name for field in fields(Ceilings) if field.name not in ("events_per_s", "weight")]
     pairs = [(getattr(before, name), getattr(after, name)) for name in names]
     if all(old == new for old, new in pairs):
         return "same"

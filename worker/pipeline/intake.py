@@ -88,9 +88,12 @@ class Intake:
     async def _admit(self, records: Sequence[Record]) -> None:
         flow = self._flow
         flow.metrics.records.inc(len(records))
-        for place, some in groupby(records, key=lambda record: record[0][:2]):
-            run = list(some)
-            if flow.suspects.covers(Partition(*place), run[-1].position.offset):
+        runs = [(Partition(*place), list(some)) for place, some in groupby(records, key=lambda record: record[0][:2])]
+        epochs = [flow.epoch(partition) for partition, _ in runs]  # of the poll: one run may wait while the next goes
+        for (partition, run), epoch in zip(runs, epochs, strict=True):
+            if flow.epoch(partition) != epoch:
+                continue
+            if flow.suspects.covers(partition, run[-1].position.offset):
                 await self._admit_run(run)
             else:
                 await self._careful.admit(run)

@@ -47,40 +47,50 @@ class Outlet:
         fresh = [slot for slot in batch if not flow.is_stale(slot)]
         decided = self._deciding.decide(fresh)
         self._parking.check(fresh)
-        offsets = _offsets(fresh) if flow.order is Order.BY_PARTITION else {}
         while True:
             try:
-                await self._publish(_leaving(fresh, decided), offsets)
+                await self._publish(fresh, decided)
                 break
             except RecordsTooLarge as error:
                 decided = self._deciding.smaller(fresh, decided, error)
-        flow.ledger.finished([slot.position for slot in fresh])
-        flow.ledger.committed(offsets)
+        self._finished(fresh)
         self._count(fresh, decided)
         held = [(slot.tenant, slot.decoded_bytes) for slot in batch]
         flow.credits.give_back(len(batch), sum(size for _, size in held), held)
         flow.settled.set()
 
-    async def _publish(self, outgoing: Sequence[Outgoing], offsets: dict[Partition, int]) -> None:
+    def _finished(self, slots: Sequence[Slot]) -> None:
+        here = [slot for slot in slots if not self._flow.is_stale(slot)]  # one that went is not ours to finish
+        self._flow.ledger.finished([slot.position for slot in here])
+        if self._flow.order is Order.BY_PARTITION:
+            self._flow.ledger.committed(_offsets(here))
+
+    async def _publish(self, slots: Sequence[Slot], decided: Sequence[Decided | None]) -> None:
         """
         Publish until acknowledged: the same records in the same order, as often as it takes.
+
+        What goes to another worker between two attempts is left out of the second, even when it came back since:
+        behind it stands what this worker may have left out before.
 
         Raises:
             RecordsTooLarge: trying again cannot help.
         """
-        if not outgoing and not offsets:
-            return
-        marks = self._flow.suspects.marks(offsets)
+        flow = self._flow
         async for attempt in stamina.retry_context(
             on=PublishFailed, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
         ):
             with attempt:
                 if attempt.num > 1:
-                    self._flow.metrics.publish_retries.inc()
+                    flow.metrics.publish_retries.inc()
+                here = [(slot, one) for slot, one in zip(slots, decided, strict=True) if not flow.is_stale(slot)]
+                outgoing = _leaving(here)
+                offsets = _offsets([slot for slot, _ in here]) if flow.order is Order.BY_PARTITION else {}
+                if not outgoing and not offsets:
+                    break
                 try:
-                    await self._transport.publish(outgoing, offsets, marks)
+                    await self._transport.publish(outgoing, offsets, flow.suspects.marks(offsets))
                 except PublishFailed as error:
-                    self._flow.publish_failing = True
+                    flow.publish_failing = True
                     log.warning("publish.failed", records=len(outgoing), attempt=attempt.num, error=str(error))
                     raise
         self._flow.publish_failing = False
@@ -159,10 +169,10 @@ class Outlet:
             metrics.latency.observe(max(wall_ms - oldest, 0.0) / 1000)
 
 
-def _leaving(slots: Sequence[Slot], decided: Sequence[Decided | None]) -> list[Outgoing]:
+def _leaving(slots: Sequence[tuple[Slot, Decided | None]]) -> list[Outgoing]:
     """What is published of the slots, in their order."""
     outgoing: list[Outgoing] = []
-    for slot, one in zip(slots, decided, strict=True):
+    for slot, one in slots:
         # a review sample leaves with its decision: in one publish, and in one transaction where there is one
         leaving = (slot.outgoing, None) if one is None else (one.outgoing, one.review)
         outgoing += [record for record in leaving if record is not None]

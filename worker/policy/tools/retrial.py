@@ -11,6 +11,7 @@ import numpy as np
 from worker.core.decisions import Action, Findings, Hit, Verdict, fall_back
 from worker.core.events import Degradation, PartType
 from worker.core.views import Evidence, Floats
+from worker.policy.adopt import own_hits
 from worker.policy.compile import CompiledPolicy, decide_each
 from worker.policy.tools.answerable import Answerable, compare, missing_fields
 
@@ -98,7 +99,7 @@ class Retrial:
         holds = self._holds(decision["policy"])
         found = Findings(decision["context"], frozenset(decision["types"]), decision.get("stream"))
         if decision["hits"]:
-            found.hits = self._hits(decision["hits"], holds)
+            found.hits = own_hits([_hit(hit) for hit in decision["hits"]], self._policy.lists)
         if decision["degraded"]:
             found.degraded = [Degradation(d["code"], d["rule"], d["where"], d["reason"]) for d in decision["degraded"]]
         return _Waiting(place, decision, holds, found)
@@ -133,26 +134,6 @@ class Retrial:
             values: Floats = np.array(layout.values, np.float32)
             kept = values if layout.kept is None else values[:, layout.kept]
             table[np.array(layout.rows)[:, None], layout.kind, layout.columns] = kept
-
-    def _hits(self, stored: Sequence[Mapping[str, Any]], holds: Answerable) -> list[Hit]:
-        """The policy's own hits of the searches it shares, in the order in which it would have found them."""
-        found: list[Hit] = []
-        views = list(dict.fromkeys(hit["view"] for hit in stored))
-        for view in views:
-            here: dict[tuple[int, int], Hit] = {}
-            for hit in stored:
-                if hit["view"] == view:
-                    for i in (holds.lists or {}).get(hit.get("search", ""), ()):
-                        here.setdefault((i, _TYPES[hit["type"]]), self._hit(i, hit))
-            found += [here[key] for key in sorted(here)]
-        return found
-
-    def _hit(self, place: int, hit: Mapping[str, Any]) -> Hit:
-        listed = self._policy.lists[place]
-        spec, kind = listed.spec, PartType(_TYPES[hit["type"]])
-        evidence = _evidence(hit.get("evidence") or {})
-        action = Action.parse(spec.action)
-        return Hit(listed.digest, listed.name, spec.category, action, kind, hit["view"], evidence, listed.search)
 
     def _answer(self, one: _Waiting, verdict: Verdict) -> Retried:
         found, holds = one.findings, one.holds
@@ -211,6 +192,12 @@ def _affected(decision: Mapping[str, Any], holds: Answerable) -> Iterable[str]:
         yield "the text models look at other events"
     if holds.detectors_differ and media:
         yield "other detectors look at pictures and sound"
+
+
+def _hit(said: Mapping[str, Any]) -> Hit:
+    kind, action = PartType(_TYPES[said["type"]]), Action.parse(said["action"])
+    evidence, search = _evidence(said.get("evidence") or {}), said.get("search", "")
+    return Hit(said["list_digest"], said["list"], said["category"], action, kind, said["view"], evidence, search)
 
 
 def _evidence(said: Mapping[str, Any]) -> Evidence:

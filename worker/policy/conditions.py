@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cel
@@ -13,6 +14,7 @@ import cel
 from worker.core.decisions import Findings
 from worker.policy.document import When
 from worker.policy.resolve import Resolved
+from worker.policy.shared import Shared
 
 Outcome = bool | None  # None: it failed at run time, and its stricter side counts
 Outcomes = tuple[Outcome, ...]
@@ -38,7 +40,7 @@ class Condition:
 
 
 class Conditions:
-    """All conditions of a policy, in document order. Safe to call from one thread at a time."""
+    """All conditions of a policy, in document order. Safe to use from several threads."""
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
         self._conditions = tuple(conditions)
@@ -92,6 +94,9 @@ class Conditions:
         return tuple(_run(condition.program, given) for condition in self._conditions)
 
 
+_SHARED: Shared[Conditions] = Shared()
+
+
 def _given(context: Mapping[str, Any], parts: frozenset[str], stream: Mapping[str, Any]) -> dict[str, Any]:
     """What a condition sees: known fields are null when absent; an own attribute that is null counts as absent."""
     known: dict[str, Any] = dict.fromkeys(CONTEXT_FIELDS) | {"attributes": {}}
@@ -110,30 +115,40 @@ def _run(program: cel.Program, given: dict[str, Any]) -> Outcome:
 
 def compile_conditions(whens: Sequence[When], resolved: Resolved) -> Conditions:
     """
+    Policies with the same conditions share them, outcomes and all.
+
     Raises:
         PolicyRejected: a condition is not CEL, or reads something that no event has.
     """
-    return Conditions([compile_condition(when.if_, index, resolved) for index, when in enumerate(whens)])
+    compiled = [compile_condition(when.if_, index, resolved) for index, when in enumerate(whens)]
+    return _SHARED.get(tuple(when.if_ for when in whens), lambda: Conditions(compiled))
 
 
 def compile_condition(source: str, index: int, resolved: Resolved) -> Condition:
     """The `if` of `when[index]`. Raises PolicyRejected."""
-    path = ("when", index, "if")
+    found = _compiled(source)
+    if isinstance(found, str):
+        raise resolved.reject(found, ("when", index, "if"))
+    return found
+
+
+@lru_cache(maxsize=_MAX_CACHED)
+def _compiled(source: str) -> Condition | str:
+    """A condition, or why it is none."""
     try:
         program = cel.compile(source)
     except ValueError as error:
-        first = str(error).splitlines()[0].partition("ERROR: ")[2] or "it does not parse"
-        raise resolved.reject(f"not a CEL condition: {first}", path) from None
+        return f"not a CEL condition: {str(error).splitlines()[0].partition('ERROR: ')[2] or 'it does not parse'}"
     if unknown := sorted(set(program.variables()) - _ROOTS - set(_BOUND.findall(source))):
-        raise resolved.reject(f"`{unknown[0]}` is not known: a condition reads context, parts and stream", path)
+        return f"`{unknown[0]}` is not known: a condition reads context, parts and stream"
     reads = set()
     for match in _READ.finditer(_STRING.sub("''", source)):
         root, name, inner = match.groups()
         known = CONTEXT_FIELDS if root == "context" else STREAM_FIELDS
         if name not in known:
-            raise resolved.reject(_unknown(root, name, known), path)
+            return _unknown(root, name, known)
         if name == "attributes" and inner is None:
-            raise resolved.reject("write context.attributes.NAME, so that decisions can keep what it read", path)
+            return "write context.attributes.NAME, so that decisions can keep what it read"
         reads.add(f"{root}.{name}.{inner}" if name == "attributes" else f"{root}.{name}")
     return Condition(program, frozenset(reads))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli.policy import backtest, lint, prove
+from worker.cli.policy import backtest, candidate, lint, prove
 from worker.cli.policy import hash as hash_
 
 app = typer.Typer(
@@ -13,5 +13,6 @@ app = typer.Typer(
 )
 app.command("lint")(lint.lint)
 app.command("backtest")(backtest.backtest)
+app.command("candidate")(candidate.candidate)
 app.command("hash")(hash_.hash_pictures)
 app.command("prove")(prove.prove)

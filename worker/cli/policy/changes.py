@@ -53,31 +53,33 @@ def show_changes(console: Console, tally: Tally) -> None:
     _show_open(console, tally)
 
 
-def _table(*columns: tuple[str, str]) -> Table:
+def plain_table(*columns: tuple[str, str]) -> Table:
+    """An empty table without lines; each column a name and how it is justified."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
     for name, justify in columns:
         made.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     return made
 
 
-def _pair(before: str, after: str) -> Text:
+def pair(before: str, after: str) -> Text:
+    """One action turning into another, in their colours."""
     return Text.assemble((before, STYLES[before]), " → ", (after, STYLES[after]))
 
 
 def _actions(tally: Tally) -> Table:
-    table = _table(
+    table = plain_table(
         ("action", "left"), ("decisions", "right"), ("share, 95 % interval", "left"), ("for example", "left")
     )
     for (before, after), count in sorted(tally.actions.items(), key=lambda one: (one[0][0] == one[0][1], -one[1])):
         examples = ", ".join(tally.examples[before, after][:2]) if before != after else ""
-        table.add_row(_pair(before, after), f"{count:,}", str(tally.share(before, after)), examples)
+        table.add_row(pair(before, after), f"{count:,}", str(tally.share(before, after)), examples)
     return table
 
 
 def _nodes(tally: Tally) -> Table:
     from worker.policy.tools.intervals import Share
 
-    table = _table(
+    table = plain_table(
         ("node", "left"),
         ("does", "left"),
         ("decisions", "right"),
@@ -86,14 +88,14 @@ def _nodes(tally: Tally) -> Table:
     )
     for (category, before, after), count in tally.nodes.most_common(_MOST_NODES):
         example = tally.examples[category, before, after][0]
-        table.add_row(category, _pair(before, after), f"{count:,}", str(Share(count, tally.answered)), example)
+        table.add_row(category, pair(before, after), f"{count:,}", str(Share(count, tally.answered)), example)
     if (more := len(tally.nodes) - _MOST_NODES) > 0:
         table.add_row(f"and {more} more: see --json", "", "", "", "")
     return table
 
 
 def _load(tally: Tally) -> Table:
-    table = _table(("a day", "left"), ("before", "right"), ("after", "right"))
+    table = plain_table(("a day", "left"), ("before", "right"), ("after", "right"))
     for action in ("flag", "block"):
         row = [f"{tally.a_day(when, action):,.0f}" for when in ("before", "after")]
         table.add_row(Text(action, STYLES[action]), *row)

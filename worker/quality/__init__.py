@@ -1,0 +1,1 @@
+"""Quality: attacks, labelled events, figures with their intervals, and the report of them."""

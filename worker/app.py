@@ -8,7 +8,7 @@ import gc
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from worker.core.clock import Clock, SystemClock
 from worker.core.errors import ConfigError
 from worker.core.metrics import Metrics
 from worker.core.ports import Sender, Tail, Transport
-from worker.core.records import Outgoing
+from worker.core.records import Outgoing, Partition
 from worker.decode import EventDecoder
 from worker.deliver.admission import Admission, GroupShare
 from worker.deliver.afterwards import Afterwards
@@ -213,15 +213,17 @@ def make_policy_source(settings: Settings) -> PolicySource:
     )
 
 
-def make_tail(settings: Settings, topics: Sequence[str], *, from_beginning: bool) -> Tail:
-    """Reads topics of the queue of `settings.transport`."""
+def make_tail(
+    settings: Settings, topics: Sequence[str], *, from_beginning: bool, starts: Mapping[Partition, int] | None = None
+) -> Tail:
+    """Reads topics of the queue of `settings.transport`; with `starts` those partitions alone, from there on."""
     if settings.transport == "sqlite":
         from worker.transport.sqlite_ends import SqliteTail
 
-        return SqliteTail(settings.sqlite, topics, from_beginning=from_beginning)
+        return SqliteTail(settings.sqlite, topics, from_beginning=from_beginning, starts=starts)
     from worker.transport.kafka_ends import KafkaTail
 
-    return KafkaTail(settings.kafka, topics, from_beginning=from_beginning)
+    return KafkaTail(settings.kafka, topics, from_beginning=from_beginning, starts=starts)
 
 
 def check_policies(settings: Settings) -> None:
@@ -262,6 +264,18 @@ async def judge_lines(
 
 
 @contextlib.asynccontextmanager
+async def desk_alone(settings: Settings, models: Models) -> AsyncIterator[Desk]:
+    """A desk to judge events at, under any policy, without a queue or policies of its own: for the policy tools."""
+    worker = Worker(settings, LinesTransport(iter(()), lambda outgoing: None), models)
+    worker._device.start()
+    try:
+        yield worker.desk
+    finally:
+        worker.flow.stopping.set()
+        await worker._device.close(1.0)
+
+
+@contextlib.asynccontextmanager
 async def running(worker: Worker) -> AsyncIterator[Worker]:
     """Run `worker` while the block runs, then drain it; what breaks the worker breaks the block."""
     task = asyncio.create_task(worker.run(), name="worker")
@@ -290,6 +304,7 @@ async def running(worker: Worker) -> AsyncIterator[Worker]:
 __all__ = [
     "Models",
     "Worker",
+    "desk_alone",
     "judge_lines",
     "load_models",
     "make_sender",

@@ -12,7 +12,7 @@ from ops.kafka.broker import Broker
 from tests.conformance.kafka_rig import create, kafka_settings, own_topics
 from tests.conformance.rigs import PARTITIONS
 from worker.core.clock import SystemClock
-from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
+from worker.core.errors import ConfigError, PublishFailed, RecordsTooLarge, TransportUnavailable
 from worker.core.records import Draft, Outgoing, Partition, Position, Record, Route
 from worker.transport.kafka import KafkaTransport
 from worker.transport.kafka_ends import KafkaSender, KafkaTail
@@ -182,7 +182,7 @@ async def test_a_record_over_the_limit_is_named_before_anything_is_sent(
     """The neighbours of the same publish are not sent either, and a later publish works."""
     transport, topics, settings = await started(kafka, transports, max_request_size=20_000, batch_size=10_000)
     small, large = decision(b"small"), decision(b"x" * 30_000)
-    with pytest.raises(PublishFailed, match=r"record of 30\d\d\d bytes .* max\.request\.size 20000"):
+    with pytest.raises(RecordsTooLarge, match=r"record of 30\d\d\d bytes .* max\.request\.size 20000"):
         await transport.publish([small, large], {})
     await transport.publish([decision(b"after")], {})
     assert [r.value for r in await tail(settings, [topics.allow], 1)] == [b"after"]
@@ -200,10 +200,34 @@ async def test_after_the_broker_refuses_a_batch_the_same_publish_can_be_made_aga
     transports.append(transport)
     await transport.start(let_go)
     for _ in range(2):
-        with pytest.raises(PublishFailed, match="MessageSizeTooLarge"):
+        with pytest.raises(RecordsTooLarge, match=r"over max\.message\.bytes") as refused:
             await transport.publish([decision(b"x" * 5_000)], {})
+        assert refused.value.sources == {Position("events", 0, 0)}
         await transport.publish([decision(b"1"), decision(b"2")], {})
     assert [r.value for r in await tail(settings, [topics.allow], 4)] == [b"1", b"2", b"1", b"2"]
+
+
+async def test_a_topic_of_small_batches_is_learned(kafka: str, transports: list[KafkaTransport]) -> None:
+    """Every record fits, their batch does not: the same publish, made again, sends smaller ones, in order."""
+    topics = own_topics()
+    await create(kafka, [topics.events, *(t for t in topics.outputs if t != topics.allow)])
+    await create(kafka, [topics.allow], configs={"max.message.bytes": "3000"})
+    settings = kafka_settings(kafka)
+    transport = KafkaTransport(settings, topics, SystemClock())
+    transports.append(transport)
+    await transport.start(let_go)
+    some = [decision(b"%03d" % i + b"x" * 500) for i in range(100)]
+    failures = 0
+    while True:
+        try:
+            await transport.publish(some, {})
+            break
+        except PublishFailed:
+            failures += 1
+    assert 1 <= failures < 10
+    await transport.publish(some, {})
+    found = await tail(settings, [topics.allow], 200)
+    assert [r.value for r in found[-100:]] == [one.value for one in some]
 
 
 async def test_a_publish_of_many_batches_keeps_its_order(kafka: str, transports: list[KafkaTransport]) -> None:

@@ -208,7 +208,7 @@ async def test_a_worker_that_would_park_most_records_stops_and_publishes_none_of
     """A broken deployment must not empty the topic into the dead letter; what is unfinished is read again."""
     bench = with_decoder(Bench(settings, partitions=1), Breaking("envelope"))
     bench.send([light(f"{POISON}-{i}") for i in range(100)])
-    with pytest.raises(TooManyParked, match="over the share of 0.5"):
+    with pytest.raises(TooManyParked, match="over the share of"):
         await bench.worker.run()
     assert not bench.out("dead_letter")
     partition = Partition(settings.topics.events, 0)

@@ -139,6 +139,9 @@ class DecisionDocument(_Part):
     notes: list[str] = Field(default_factory=list)
     content_hmac: str | None = Field(description="HMAC of the content, keyed by tenant")
     source: SourcePosition
+    first: SourcePosition | None = Field(
+        None, description="of a redriven event: where it was first read; `id` is made from it"
+    )
     latency_ms: dict[str, Milliseconds]
     candidate: DecisionCandidate | None = None
     review: DecisionReview | None = Field(None, description="only in the review topic")
@@ -164,6 +167,20 @@ class DeadLetterHeaders(BaseModel):
     exception: str = Field(alias="__connect.errors.exception.class.name")
     reason: str = Field(alias="__connect.errors.exception.message", description="one sentence, without content")
     code: str = Field(alias="tidegate-code", pattern=r"^[a-z0-9_]+$", description="stable name of the reason")
+    own_stage: str = Field(
+        alias="tidegate-stage", description="where it ended: envelope, event, judging, deciding, publishing"
+    )
+    attempts: str = Field(alias="tidegate-attempts", pattern=r"^\d+$", description="how often it was tried")
+    failures: str | None = Field(
+        None, alias="tidegate-failures", description="class names of the attempts' errors, oldest first, by commas"
+    )
+    tenant: str | None = Field(None, alias="tidegate-tenant", description="when it is known")
+    first_position: str | None = Field(
+        None,
+        alias="tidegate-first-position",
+        description="topic:partition:offset, of a redriven record",
+    )
+    redrives: str | None = Field(None, alias="tidegate-redrives", description="how often it was redriven before")
     version: str = Field(alias="tidegate-version", description="of the worker that gave up")
     pointer_bytes: str | None = Field(None, alias="tidegate-pointer-bytes", pattern=r"^\d+$")
     pointer_sha256: str | None = Field(None, alias="tidegate-pointer-sha256", pattern=r"^[0-9a-f]{64}$")

@@ -90,7 +90,7 @@ class DecisionWriter:
             if latency is None:
                 found = _latency(now - received, wall_ms - event.broker_ms if event.broker_ms else None)
                 latency = latencies[moment] = (found, orjson.dumps(found).decode())
-            if is_plain(verdict, findings) and place not in tried:
+            if is_plain(verdict, findings) and place not in tried and event.first_position is None:
                 mac = self._content_hmac(event) if self._content_key else None
                 outgoing = self._plain.write(event, policy, findings, stamp, latency[1], mac)
                 review = self._drawn(event, outgoing, verdict.action) if self._sample is not None else None
@@ -139,6 +139,8 @@ class DecisionWriter:
             "candidate": None if tried is None else candidate_json(tried),
             "call": None,
         }
+        if event.first_position is not None:
+            body["first"] = _position_json(event.first_position)
         if policy.stream_fields:
             body["stream"] = stream_read(findings.stream, policy.stream_fields)
         if findings.scores is not None:

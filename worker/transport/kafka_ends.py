@@ -13,7 +13,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from worker.core.errors import PublishFailed, TransportUnavailable
-from worker.core.records import Draft, Position, Record
+from worker.core.records import Draft, Partition, Position, Record
 from worker.transport.kafka_cluster import connection, partition_counts
 from worker.transport.kafka_consumer import as_records
 from worker.transport.kafka_producer import BatchPublisher
@@ -81,10 +81,22 @@ class KafkaSender:
 
 
 class KafkaTail:
-    """Reads every partition of `topics`, from the beginning or from now on; joins no group, commits nothing."""
+    """
+    Reads every partition of `topics`, from the beginning or from now on; joins no group, commits nothing.
 
-    def __init__(self, settings: KafkaSettings, topics: Sequence[str], *, from_beginning: bool = True) -> None:
+    starts: read these partitions alone, each from its offset on.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        *,
+        from_beginning: bool = True,
+        starts: Mapping[Partition, int] | None = None,
+    ) -> None:
         self._settings = settings
+        self._starts = None if starts is None else {TopicPartition(*p): offset for p, offset in starts.items()}
         self._topics = topics
         self._from_beginning = from_beginning
         self._options = connection(settings)
@@ -100,16 +112,19 @@ class KafkaTail:
             group_id=None,
             enable_auto_commit=False,
             isolation_level=self._settings.isolation_level,
+            auto_offset_reset="earliest" if self._from_beginning else "latest",  # a seek would race with it
         )
         self._consumer = consumer
         try:
             await consumer.start()
+            if self._starts is not None:
+                partitions = [partition for partition in partitions if partition in self._starts]
             consumer.assign(partitions)
+            for partition, offset in (self._starts or {}).items():
+                consumer.seek(partition, offset)
             self._ends = await consumer.end_offsets(partitions)
-            if self._from_beginning:
-                await consumer.seek_to_beginning(*partitions)
-            else:
-                await consumer.seek_to_end(*partitions)
+            for partition in partitions:
+                await consumer.position(partition)  # from now on means from before we say that we have started
         except (KafkaError, OSError, TimeoutError) as error:
             await consumer.stop()
             raise TransportUnavailable(f"no answer from {self._settings.bootstrap_servers}: {error!r}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from worker.core.clock import Clock
@@ -42,9 +42,21 @@ class SqliteSender:
 
 
 class SqliteTail:
-    """Reads topics of the file from the beginning or from now on."""
+    """
+    Reads topics of the file from the beginning or from now on.
 
-    def __init__(self, settings: SqliteSettings, topics: Sequence[str], *, from_beginning: bool = True) -> None:
+    starts: read these partitions alone, each from its offset on.
+    """
+
+    def __init__(
+        self,
+        settings: SqliteSettings,
+        topics: Sequence[str],
+        *,
+        from_beginning: bool = True,
+        starts: Mapping[Partition, int] | None = None,
+    ) -> None:
+        self._starts = starts
         self._file = SqliteFile(settings)
         self._topics = topics
         self._from_beginning = from_beginning
@@ -56,8 +68,11 @@ class SqliteTail:
         """As the port says."""
         counts = await self._file.open(self._topics)
         partitions = [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
+        if self._starts is not None:
+            partitions = [partition for partition in partitions if partition in self._starts]
         self._ends = await self._file.query(lambda connection: {p: end(connection, p) for p in partitions})
         self._nexts = dict.fromkeys(partitions, 0) if self._from_beginning else dict(self._ends)
+        self._nexts.update(self._starts or {})
 
     async def read(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As the port says. Raises TransportUnavailable when the file does not answer."""

@@ -9,8 +9,10 @@ import pytest
 from tests.conformance.kafka_rig import kafka_rig
 from tests.conformance.rigs import Rig, memory_rig, sqlite_rig
 from worker.core.ports import Transport
+from worker.transport.kafka import KafkaTransport
+from worker.transport.kafka_exact import ExactKafkaTransport
 
-KINDS = ["memory", "sqlite", pytest.param("kafka", marks=pytest.mark.kafka)]
+KINDS = ["memory", "sqlite", *(pytest.param(kind, marks=pytest.mark.kafka) for kind in ("kafka", "kafka-exact"))]
 
 
 @pytest.fixture(params=KINDS)
@@ -31,7 +33,8 @@ async def make(request: pytest.FixtureRequest) -> Rig:
         return memory_rig()
     if request.param == "sqlite":
         return sqlite_rig(request.getfixturevalue("tmp_path"))
-    return await kafka_rig(request.getfixturevalue("kafka"))
+    kind = ExactKafkaTransport if request.param == "kafka-exact" else KafkaTransport
+    return await kafka_rig(request.getfixturevalue("kafka"), kind)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tests.conformance.rigs import PARTITIONS, Rig, append_events, finish, join,
 from worker.core.errors import PublishFailed, TransportUnavailable
 from worker.core.ports import Transport
 from worker.core.records import Draft, Partition, Route
+from worker.transport.settings import topic_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -52,14 +53,14 @@ async def test_outputs_stand_in_the_partition_of_their_input_and_the_topic_of_th
     rig: Rig, started: list[Transport]
 ) -> None:
     """One record of each partition to each route."""
-    await append_events(rig, PARTITIONS)
+    await append_events(rig, PARTITIONS * len(Route))
     worker = await join(rig, started)
-    found = await take(worker, PARTITIONS)
-    for route in Route:
-        await finish(worker, found, route)
-    for topic in rig.topics.outputs:
-        out = await written(rig, [topic], PARTITIONS)
-        assert {(r.position.partition, r.value) for r in out} == {(r.position.partition, r.value) for r in found}
+    found = sorted(await take(worker, PARTITIONS * len(Route)), key=lambda r: r.position.offset)
+    for i, route in enumerate(Route):
+        mine = found[i * PARTITIONS : (i + 1) * PARTITIONS]
+        await finish(worker, mine, route)
+        out = await written(rig, [topic_of(rig.topics, route)], PARTITIONS)
+        assert {(r.position.partition, r.value) for r in out} == {(r.position.partition, r.value) for r in mine}
 
 
 async def test_what_is_published_keeps_its_order_over_many_publishes(rig: Rig, started: list[Transport]) -> None:

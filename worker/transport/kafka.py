@@ -78,10 +78,15 @@ class KafkaTransport:
         names = [self._topics.events, *self._topics.outputs]
         self._counts = await partition_counts(self._admin, names, self._settings)
         self._targets = {}
+        await self._prepare()
+        assert self._reader is not None
+        await self._reader.start(on_revoked)
+
+    async def _prepare(self) -> None:
+        """Make the reader, not yet started, and what publishes."""
         self._publisher = BatchPublisher(self._settings, self._options)
         await self._publisher.start()
         self._reader = GroupReader(self._settings, self._options, self._topics.events)
-        await self._reader.start(on_revoked)
 
     async def _raise_if_refused(self, error: Exception) -> None:
         refused = error if isinstance(error, REFUSED) else await refusal(self._options)
@@ -108,6 +113,11 @@ class KafkaTransport:
         """As the port says; `offsets` is empty for this order."""
         if self._publisher is None:
             raise PublishFailed("Kafka is not connected: start the transport before publishing")
+        if groups := self._targeted(outgoing):
+            await self._publisher.publish(groups)
+
+    def _targeted(self, outgoing: Sequence[Outgoing]) -> dict[TopicPartition, list[Outgoing]]:
+        """By the partition that each goes to, in order."""
         slots: dict[tuple[int, int], list[Outgoing]] = {}
         groups: dict[TopicPartition, list[Outgoing]] = {}
         for out in outgoing:
@@ -116,8 +126,7 @@ class KafkaTransport:
             if group is None:
                 group = slots[slot] = groups.setdefault(self._target(slot, out), [])
             group.append(out)
-        if groups:
-            await self._publisher.publish(groups)
+        return groups
 
     def _target(self, slot: tuple[int, int], out: Outgoing) -> TopicPartition:
         target = self._targets.get(slot)
@@ -136,7 +145,7 @@ class KafkaTransport:
         """As the port says."""
         partitions = self._reader.partitions if self._reader is not None else ()
         lag = self._reader.lag() if self._reader is not None else {}
-        return TransportHealth(self._connected, partitions, self._detail, lag)
+        return TransportHealth(self._connected, partitions, self._detail, lag, self._counts.get(self._topics.events, 0))
 
     async def _look(self) -> None:
         """Ask the cluster now and then whether it is there: aiokafka itself does not say."""

@@ -11,12 +11,12 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, IllegalOperation, KafkaError
+from aiokafka.errors import ConsumerStoppedError, GroupCoordinatorNotAvailableError, IllegalOperation, KafkaError
 
 from worker.core.errors import ConfigError, TransportUnavailable
 from worker.core.ports import NO_MARKS, Revoked
@@ -32,12 +32,27 @@ _BACKOFF_S = 0.1
 Fetched = dict[TopicPartition, list[ConsumerRecord]]
 
 
+class Fence(Protocol):
+    """Who must be asked before a partition is read, and told before it goes."""
+
+    def came(self, partitions: frozenset[Partition]) -> None:
+        """Not read until `GroupReader.release` is called for each. Must not wait: there are no heartbeats meanwhile."""
+        ...
+
+    async def leaving(self, partitions: frozenset[Partition]) -> None:
+        """Drained; when this returns, nothing of them is published any more."""
+        ...
+
+
 class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """One member of the group, reading one topic. A gate is shut while partitions change hands."""
 
-    def __init__(self, settings: KafkaSettings, options: Mapping[str, Any], topic: str) -> None:
+    def __init__(
+        self, settings: KafkaSettings, options: Mapping[str, Any], topic: str, fence: Fence | None = None
+    ) -> None:
         self._settings = settings
         self._topic = topic
+        self._fence = fence
         self._gate = asyncio.Event()  # open while this worker may read what it owns
         self._epoch = 0  # counts revocations, so that records fetched before one are never given after it
         self._owned: frozenset[Partition] = frozenset()
@@ -62,6 +77,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             max_poll_interval_ms=settings.max_poll_interval_ms,
             fetch_max_bytes=settings.fetch_max_bytes,
             max_partition_fetch_bytes=settings.max_partition_fetch_bytes,
+            isolation_level=settings.isolation_level,
         )
 
     @property
@@ -104,11 +120,11 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._getmany(max_records, timeout_s), name="kafka-fetch")
         await asyncio.wait([self._fetching], timeout=timeout_s + _GRACE_S)
-        if not self._fetching.done():
-            return {}
+        if not self._fetching.done() or not self._gate.is_set():
+            return {}  # what came while the gate was shut after a rebalance is the next poll's
         fetching, self._fetching = self._fetching, None
         epoch, fetched = fetching.result()
-        return fetched if epoch == self._epoch and self._gate.is_set() else {}
+        return fetched if epoch == self._epoch else {}
 
     async def _getmany(self, max_records: int, timeout_s: float) -> tuple[int, Fetched]:
         wanted = () if max_records else (_NOTHING,)
@@ -160,6 +176,8 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         try:
             if leaving and self._on_revoked is not None:
                 await self._on_revoked(leaving)
+            if leaving and self._fence is not None:
+                await self._fence.leaving(leaving)
             async with self._committing:  # aiokafka would send a late commit in the next generation's name
                 self._owned, self._nexts = frozenset(), {}
         except BaseException as error:
@@ -169,16 +187,43 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka after a rebalance."""
+        owned = frozenset(Partition(*partition) for partition in assigned)
         try:
-            self.marks = await self._stored_marks(frozenset(assigned))
+            if self._fence is not None:
+                self._consumer.pause(*assigned)  # before anything is awaited: aiokafka reads on from now
+                self.marks = {}
+                self._fence.came(owned)
+            else:
+                self.marks = await self._stored_marks(frozenset(assigned))
         except BaseException as error:
             self._failure = error  # aiokafka only logs it
             self._gate.set()
             raise
-        self._owned = frozenset(Partition(*partition) for partition in assigned)
-        self._nexts = {}
+        self._owned, self._nexts = owned, {}
         _log.info("transport.assigned", partitions=[partition.number for partition in sorted(self._owned)])
         self._gate.set()
+
+    def release(self, partition: Partition, offset: int | None, mark: str) -> None:
+        """Read a partition that the fence held, from `offset`; None: nothing was ever committed, so from its start."""
+        at = TopicPartition(*partition)
+        self.marks = {**self.marks, partition: mark}
+        if offset is not None:
+            self._consumer.seek(at, offset)
+        self._consumer.resume(at)
+
+    def fail(self, error: BaseException) -> None:
+        """The next poll raises `error`."""
+        self._failure = error
+        self._gate.set()
+
+    async def is_member(self) -> bool:
+        """Ask the group whether it still counts on this worker. Raises KafkaError when it does not say."""
+        coordinator = self._consumer._coordinator
+        if coordinator.member_id and await coordinator._do_heartbeat():
+            return True
+        if coordinator.member_id:
+            raise GroupCoordinatorNotAvailableError
+        return False
 
     async def _stored_marks(self, partitions: frozenset[TopicPartition]) -> dict[Partition, str]:
         """What stands beside the committed offsets; `committed()` gives the offsets alone. Waits for the broker."""

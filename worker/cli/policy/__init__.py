@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli.policy import backtest, candidate, lint, prove
+from worker.cli.policy import backtest, candidate, lint, prove, test
 from worker.cli.policy import hash as hash_
 
 app = typer.Typer(
@@ -16,3 +16,4 @@ app.command("backtest")(backtest.backtest)
 app.command("candidate")(candidate.candidate)
 app.command("hash")(hash_.hash_pictures)
 app.command("prove")(prove.prove)
+app.command("test")(test.run_cases)

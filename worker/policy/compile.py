@@ -22,7 +22,7 @@ from worker.policy.lists import Listed, read_lists
 from worker.policy.places import Path
 from worker.policy.resolve import Resolved, digest
 from worker.policy.terms import Matcher, SpanBack, TermList
-from worker.policy.tree import Candidates, Node, Slot, bare, build, fields_of, flatten, has_points, own_fields
+from worker.policy.tree import Candidates, Node, Own, Slot, bare, build, fields_of, flatten, has_points, own_fields
 
 _MAX_JUDGES = 256  # sets of condition outcomes kept; a policy with more of them builds some again
 _DEFAULT_FALLBACKS: dict[str, str] = {"failed": "flag", "late": "score", "language": "score", "too_long": "flag"}
@@ -60,6 +60,7 @@ class CompiledPolicy:
         self,
         resolved: Resolved,
         nodes: tuple[Node, ...],
+        own: Own,
         lists: Sequence[Listed],
         conditions: Conditions,
         own_digest: str,
@@ -83,7 +84,7 @@ class CompiledPolicy:
         )
         self._nodes, self._index = bare(nodes), {node.path: i for i, node in enumerate(nodes)}
         self._levels = levels(nodes)
-        self._own, self._points = own_fields(resolved, nodes), points
+        self._own, self._points = own, points
         self._dsa = inherited(nodes)
         self._whens = tuple(document.when or ())
         self._whens_from = resolved.origin(("when",))
@@ -196,9 +197,10 @@ def compile_parts(resolved: Resolved, lists: Sequence[Listed], concept_compiler:
     conditions = compile_conditions(document.when or (), resolved)
     wanted = concepts_of(nodes, document.when or ())
     settings = [setting for when in document.when or () for setting in when.set_.values()]
-    points = concept_compiler.points(wanted) if has_points(own_fields(resolved, nodes), settings) else None
+    own = own_fields(resolved, nodes)
+    points = concept_compiler.points(wanted) if has_points(own, settings) else None
     concepts = concept_compiler.compile(wanted)
-    return CompiledPolicy(resolved, nodes, lists, conditions, policy_digest(resolved, lists), concepts, points)
+    return CompiledPolicy(resolved, nodes, own, lists, conditions, policy_digest(resolved, lists), concepts, points)
 
 
 def concepts_of(nodes: Sequence[Node], whens: Sequence[When]) -> tuple[CategoryConcept, ...]:

@@ -80,7 +80,9 @@ def decode_text(raw: bytes, file: str) -> str:
 def read_json(text: str, file: str) -> dict[str, Any]:
     """A JSON object without duplicate keys, NaN, endless numbers or lone surrogates. Raises PolicyRejected."""
     try:
-        tree = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        tree = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite, parse_int=_whole
+        )
         json.dumps(tree, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         place = f"not JSON: {error.msg} at column {error.colno}"
@@ -118,6 +120,12 @@ def _refuse(constant: str) -> NoReturn:
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError(f"{text[:20]} is not a finite number")
+    return number
+
+
+def _whole(text: str) -> int:
+    if abs(number := int(text)) > 2**53:
+        raise ValueError(f"{text[:20]} is more than every JSON reader can hold")
     return number
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from worker.core.errors import PolicyRejected
@@ -99,7 +99,5 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any], path: Path, policy: st
 
 def digest(tree: Mapping[str, Any], lists: Mapping[str, str]) -> str:
     """ "sha256:…" of the canonical JSON of the resolved document with the digest of each list in it."""
-    canonical = json.dumps(
-        {"document": tree, "lists": lists}, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    canonical = orjson.dumps({"document": tree, "lists": lists}, option=orjson.OPT_SORT_KEYS)
+    return "sha256:" + hashlib.sha256(canonical).hexdigest()

@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ ANY = -1
 FIELDS = ("flag", "block", "mode")
 _LOOSENESS = {"enforce": 0.0, "shadow": 1.0, "off": 2.0}
 _UNSET: Candidates = (None,)
+_REMEMBERED = 65_536
 _ROLLING, _ALONE = Category(), Category(rollup=False)
 
 
@@ -107,8 +109,19 @@ def own_fields(resolved: Resolved, nodes: Sequence[Node]) -> dict[Slot, Candidat
         path = document_path(node.path)
         for slot, value, inside in fields_of(index, node.spec):
             policy = resolved.origin((*path, *inside))
-            own[slot] = ((value, f"{policy}:{node.path}{_on(inside)}"),)
+            own[slot] = _candidates(value, f"{policy}:{node.path}{_on(inside)}")
     return own
+
+
+# Tenants that extend one policy have most of their thresholds in common: one object for all of them.
+@lru_cache(maxsize=_REMEMBERED)
+def _candidates(value: float | Point, where: str) -> Candidates:
+    return ((value, where),)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _stood(value: float, where: str) -> Stood:
+    return value, where, None
 
 
 def fields_of(node: int, spec: Category | Setting) -> list[tuple[Slot, float | Point, tuple[str, ...]]]:
@@ -137,26 +150,30 @@ def build(nodes: Sequence[Node], own: Own, points: Thresholds | None = None) -> 
 
     points: float64 [3, T, C], the numbers that operating points stand for; NaN, or None for all, where there is none.
     """
-    shape = (len(PART_TYPES), len(nodes))
-    values = {name: np.full(shape, np.inf, dtype=np.float32) for name in ("flag", "block")}
-    values["mode"] = np.zeros(shape, dtype=np.float32)
-    origins: dict[str, Standing] = {field: [[None] * len(nodes) for _ in PART_TYPES] for field in FIELDS}
-    overridden = {(field, part) for _, field, part in own}
+    values: dict[str, Floats] = {}
+    origins: dict[str, Standing] = {}
     for field in FIELDS:
-        plain = _inherited(nodes, own, field, ANY)
-        for part in PART_TYPES:
-            override = _inherited(nodes, own, field, int(part)) if (field, int(part)) in overridden else None
-            for index, plainly in enumerate(plain):
-                may = plainly if override is None else _first(override[index], plainly)
-                if field == "mode" and None in may:
-                    continue  # where nothing may be set a node is enforced, the strictest there is
-                strictest = _strictest(may, points, part, index)
-                if strictest is not None:
-                    values[field][part, index] = strictest[0]
-                    origins[field][part][index] = strictest
+        rows = _rows(nodes, own, field, points)
+        unset = 0.0 if field == "mode" else math.inf  # without a mode a node is enforced
+        numbers = [[unset if stood is None else stood[0] for stood in row] for row in rows]
+        values[field] = np.array(numbers, np.float32).reshape(len(PART_TYPES), len(nodes))
+        origins[field] = rows
     enforced, shadow = values["mode"] == _LOOSENESS["enforce"], values["mode"] == _LOOSENESS["shadow"]
     rolls = enforced & np.array([node.spec.rollup is not False and node.parent >= 0 for node in nodes], dtype=np.bool_)
     return Arrays(values["flag"], values["block"], origins["flag"], origins["block"], enforced, shadow, rolls)
+
+
+def _rows(nodes: Sequence[Node], own: Own, field: str, points: Thresholds | None) -> Standing:
+    """What stands in one field of every node, by type of part; one row for all of them where they do not differ."""
+    plain = _inherited(nodes, own, field, ANY)
+    if points is None and not any(name == field and part != ANY for _, name, part in own):
+        return [[_strictest(may, field, None, 0, 0) for may in plain]] * len(PART_TYPES)
+    rows: Standing = []
+    for part in PART_TYPES:
+        override = _inherited(nodes, own, field, int(part))
+        may_stand = [_first(here, plainly) for here, plainly in zip(override, plain, strict=True)]
+        rows.append([_strictest(may, field, points, int(part), index) for index, may in enumerate(may_stand)])
+    return rows
 
 
 def _inherited(nodes: Sequence[Node], own: Own, field: str, part: int) -> _Chain:
@@ -174,8 +191,10 @@ def _first(here: Candidates, above: Candidates) -> Candidates:
     return (*(value for value in here if value is not None), *above) if None in here else here
 
 
-def _strictest(may: Candidates, points: Thresholds | None, part: int, node: int) -> Stood | None:
+def _strictest(may: Candidates, field: str, points: Thresholds | None, part: int, node: int) -> Stood | None:
     """The lowest of what may stand at a node, in numbers; None when it is never reached."""
+    if field == "mode" and None in may:
+        return None  # where nothing may be set a node is enforced, the strictest there is
     found: Stood | None = None
     for value in may:
         if value is None:
@@ -185,7 +204,7 @@ def _strictest(may: Candidates, points: Thresholds | None, part: int, node: int)
             number = math.nan if points is None else float(points[OPERATING_POINTS.index(written), part, node])
             stood: Stood = (number, where, written)
         else:
-            stood = (written, where, None)
+            stood = _stood(written, where)
         if stood[0] == stood[0] and (found is None or stood[:2] < found[:2]):  # NaN is not equal to itself
             found = stood
     return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class TextModel(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> Floats: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Heads:
     """
     What the text scorer looks for under one policy: a head for each of its C categories.
@@ -92,6 +93,9 @@ class TextConcepts:
         self.digest = content_digest(model.digest, *lines, json.dumps(parameters), self._sample.digest)
         self._background = _Background(_with_one(self._embeddings.embed(lines)))
         self._heads: OrderedDict[_Key, _Head] = OrderedDict()
+        self._stacks: WeakValueDictionary[tuple[_Key | None, ...], Heads] = (
+            WeakValueDictionary()
+        )  # while a policy has it
         self._points: OrderedDict[_Key, Thresholds] = OrderedDict()  # float64 [3] each
         self._lock = Lock()
 
@@ -101,7 +105,7 @@ class TextConcepts:
         if not any(keys):
             return {}
         with self._lock:
-            return {NAME: _stacked(self._fitted(keys))}
+            return {NAME: self._stacks.setdefault(tuple(keys), _stacked(self._fitted(keys)))}
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
         """The same for every type: a transcript and a text in a picture are scored like any other text."""

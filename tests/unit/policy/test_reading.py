@@ -40,6 +40,7 @@ def refused(text: str | bytes) -> PolicyRejected:
         (HEAD + ' "categories": {"a": {\n  "flagg": 0.5}}}', 4, "categories.a.flagg", "did you mean `flag`"),
         (HEAD + ' "categories": {\n  "Bad Name": {}}}', 4, "categories.Bad Name", "is no name"),
         (HEAD + ' "calls": {}}', 3, "calls", "not supported by this version"),
+        (HEAD + ' "limits": {"parts": 1' + "0" * 30 + "}}", None, None, "every JSON reader"),
         (HEAD + ' "terms": [{"words": ["x"],\n  "action": "flag"}]}', 3, "terms[0].category", "is missing"),
         (HEAD + ' "terms": [{"category": "a",\n "action": "flag"}]}', 3, "terms[0]", "either `list`"),
         (HEAD + ' "when": [{"if": "true",\n  "set": {"a": {"flag": null}}}]}', 4, "when[0].set.a", "leave it out"),
@@ -47,7 +48,7 @@ def refused(text: str | bytes) -> PolicyRejected:
         ('{"id": "p"}', 1, "version", "is missing"),
     ],
 )
-def test_a_mistake_is_named_with_its_line(text: str, line: int, where: str | None, says: str) -> None:
+def test_a_mistake_is_named_with_its_line(text: str, line: int | None, where: str | None, says: str) -> None:
     """So that its author finds it without counting."""
     error = refused(text)
     assert (error.line, error.where) == (line, where)

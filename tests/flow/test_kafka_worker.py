@@ -34,7 +34,7 @@ async def on_kafka(kafka: str, policies: Path) -> Settings:
     return await settings_on(kafka, policies)
 
 
-async def settings_on(kafka: str, policies: Path) -> Settings:
+async def settings_on(kafka: str, policies: Path, delivery: str = "at-least-once") -> Settings:
     name = uuid.uuid4().hex[:8]
     topics = {role: f"{name}.{role}" for role in ("events", "allow", "flag", "block", "dead_letter")}
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
@@ -45,6 +45,7 @@ async def settings_on(kafka: str, policies: Path) -> Settings:
         None,
         {
             "policies": policies,
+            "delivery": delivery,
             "models.profile": "words",
             "kafka.bootstrap_servers": kafka,
             "kafka.group_id": name,
@@ -64,6 +65,7 @@ class Process:
         kafka, topics = settings.kafka, settings.topics
         lines = [
             f'policies = "{settings.policies}"',
+            f'delivery = "{settings.delivery}"',
             "[kafka]",
             f'"bootstrap.servers" = "{kafka.bootstrap_servers}"',
             f'"group.id" = "{kafka.group_id}"',

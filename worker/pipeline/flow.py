@@ -32,6 +32,9 @@ class FlowSettings(BaseModel):
     poll_timeout_s: float = Field(0.2, gt=0, le=10, description="how long a poll waits for the first record")
     publish_records: int = Field(4_000, ge=1, description="most decisions published at once")
     commit_interval_s: float = Field(1.0, gt=0, description="how often offsets are committed")
+    transaction_interval_s: float = Field(
+        0.1, ge=0, description="exactly once: how often a busy partition's decisions are published and committed"
+    )
     drain_s: float = Field(20.0, gt=0, description="longest drain at a stop or a revoke")
     prepare_events: int = Field(32, ge=1, description="events decoded together in one thread call")
     dead_letter_bytes: int = Field(900_000, ge=1, description="a larger dead letter becomes a pointer")
@@ -102,7 +105,7 @@ class Flow:
         self.settled = asyncio.Event()  # set after each delivery
         self.stopping = asyncio.Event()
         self.last_poll = clock.now()
-        self.publish_failing = False
+        self.failing: set[Hashable] = set()  # partitions, or None for all, whose last publish failed
         self._epochs: Counter[Partition] = Counter()
 
     def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:
@@ -138,6 +141,11 @@ class Flow:
         if released:
             self.ready.extend(released)
             self.wake.set()
+
+    @property
+    def publish_failing(self) -> bool:
+        """True while something that is published is not acknowledged."""
+        return bool(self.failing)
 
     def is_stale(self, slot: Slot) -> bool:
         """True when the slot's partition went to another worker meanwhile, who will read it again."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import stamina
 import structlog
@@ -14,6 +16,7 @@ from worker.core.ports import Transport
 from worker.core.records import Order, Outgoing, Partition
 from worker.deliver.decision import Decided
 from worker.pipeline.deciding import Deciding
+from worker.pipeline.departures import Departures
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.parking import Parking
 
@@ -33,6 +36,8 @@ class Outlet:
     async def run(self) -> None:
         """Deliver what is ready, batch after batch, until cancelled."""
         flow = self._flow
+        if flow.order is Order.BY_PARTITION:
+            await self._run_by_partition()
         while True:
             await flow.wake.wait()
             flow.wake.clear()
@@ -40,6 +45,32 @@ class Outlet:
                 batch = flow.ready[: flow.settings.publish_records]
                 del flow.ready[: len(batch)]
                 await self._deliver(batch)
+
+    async def _run_by_partition(self) -> None:
+        """The same with a batch of each partition under way at a time; one that fails for good breaks the worker."""
+        flow, settings = self._flow, self._flow.settings
+        lines: Departures[Slot] = Departures(
+            flow.clock, interval_s=settings.transaction_interval_s, most=settings.publish_records
+        )
+        try:
+            async with asyncio.TaskGroup() as under_way:
+                while True:
+                    lines.add(flow.ready)
+                    flow.ready.clear()
+                    for partition, batch in lines.leaving():
+                        under_way.create_task(self._deliver(batch)).add_done_callback(
+                            partial(self._arrived, lines, partition)
+                        )
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(lines.wait_s()):
+                            await flow.wake.wait()
+                    flow.wake.clear()
+        except BaseExceptionGroup as broken:
+            raise broken.exceptions[0] from broken
+
+    def _arrived(self, lines: Departures[Slot], partition: Partition, _: object) -> None:
+        lines.arrived(partition)
+        self._flow.wake.set()
 
     async def _deliver(self, batch: Sequence[Slot]) -> None:
         """Take one batch to its end. Nothing is finished before it is acknowledged."""
@@ -76,6 +107,7 @@ class Outlet:
             RecordsTooLarge: trying again cannot help.
         """
         flow = self._flow
+        line = slots[0].key if slots and flow.order is Order.BY_PARTITION else None
         async for attempt in stamina.retry_context(
             on=PublishFailed, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
         ):
@@ -90,10 +122,10 @@ class Outlet:
                 try:
                     await self._transport.publish(outgoing, offsets, flow.suspects.marks(offsets))
                 except PublishFailed as error:
-                    flow.publish_failing = True
+                    flow.failing.add(line)
                     log.warning("publish.failed", records=len(outgoing), attempt=attempt.num, error=str(error))
                     raise
-        self._flow.publish_failing = False
+        flow.failing.discard(line)
 
     async def commit_regularly(self) -> None:
         """Commit the gap-free prefix every interval, until cancelled."""

@@ -12,7 +12,7 @@ import typer
 
 from ops.chaos.plan import FAULTS
 from ops.chaos.run import Options, Outcome, run
-from ops.kafka.broker import BrokerUnavailable
+from ops.kafka.nodes import BrokerUnavailable
 
 GUARANTEES = ("at-least-once", "exactly-once")
 app = typer.Typer(add_completion=False, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

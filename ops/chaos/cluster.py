@@ -20,7 +20,7 @@ _ANSWER_S = 5.0
 _AGAIN_S = 0.1
 _SMALLEST = 1  # bytes: a topic of this max.message.bytes takes nothing
 _LARGEST = 1_048_588
-_BURST_S = 0.05
+_BURST_S = 1.5  # records come in bursts, so that there is much in flight when something strikes
 
 
 class Cluster:

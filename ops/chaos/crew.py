@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LOOK_S = 0.1
+_IMPORT_S = 5.0  # before this a worker may not have come to its signal handlers; it has read nothing then
 _KILL_S = 20.0  # past this a worker asked to stop counts as hung
 
 
@@ -24,10 +25,19 @@ class Member:
         self.process = subprocess.Popen(words, stdout=log.open("ab"), stderr=subprocess.STDOUT)
         self.stopped = False  # by SIGSTOP
         self.asked: float | None = None  # monotonic seconds of its SIGTERM
+        self.started = time.monotonic()
 
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def frozen(self) -> bool:
+        """True when the process is stopped, by us or by itself."""
+        try:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        except OSError:
+            return False
 
     def signal(self, how: signal.Signals) -> None:
         """Send a signal to a process that may have ended just now."""
@@ -77,7 +87,8 @@ class Crew:
                 self.members.remove(member)
                 code = member.process.returncode
                 if member.asked is not None:
-                    self.drains.append((code, time.monotonic() - member.asked))
+                    early = member.asked - member.started < _IMPORT_S and code == -signal.SIGTERM
+                    self.drains.append((0 if early else code, time.monotonic() - member.asked))
                 else:
                     self.ends.append(code)
         staying = [member for member in self.members if member.asked is None]
@@ -87,10 +98,14 @@ class Crew:
         for _ in range(self.size - len(staying)):
             self._start()
 
+    @property
+    def last_log(self) -> Path:
+        """Of the worker that was started last."""
+        return self._folder / f"worker-{self._started}.log"
+
     def _start(self) -> None:
         self._started += 1
-        log = self._folder / f"worker-{self._started}.log"
-        self.members.append(Member(self._started, self._words, log))
+        self.members.append(Member(self._started, self._words, self.last_log))
 
     def pick(self, choice: float) -> Member | None:
         """One of the workers that run; None when there is none."""

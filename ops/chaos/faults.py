@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ops.chaos.cluster import Cluster
-from ops.chaos.crew import Crew
+from ops.chaos.crew import Crew, Member
 from ops.chaos.invariants import InForce
 from ops.chaos.plan import Fault
 from ops.chaos.proxy import Proxy
@@ -17,7 +17,10 @@ from ops.chaos.workload import write_policies
 from ops.kafka.broker import Broker
 
 _RELOAD_S = 1.0
+_LOOK_S = 0.05
+_POINT_S = 3.0
 MOST_WORKERS = 4
+POINTS = dict(enumerate(("send_batch", "send_offsets_to_transaction", "commit_transaction", "commit")))
 Say = Callable[[str], None]
 
 
@@ -59,17 +62,35 @@ class Faults:
         self._say(str(fault))
         await self._strikes[fault.kind](fault)
 
+    async def _someone(self, choice: float) -> Member:
+        """A worker that runs, as soon as there is one."""
+        while (member := self._crew.pick(choice)) is None:  # noqa: ASYNC110  # processes announce nothing
+            await asyncio.sleep(_LOOK_S)
+        return member
+
     async def _kill(self, fault: Fault) -> None:
-        if (member := self._crew.pick(fault.choice)) is not None:
-            member.signal(signal.SIGKILL)
+        (await self._someone(fault.choice)).signal(signal.SIGKILL)
 
     async def _zombie(self, fault: Fault) -> None:
-        if (member := self._crew.pick(fault.choice)) is not None:
-            member.stopped = True
-            member.signal(signal.SIGSTOP)
-            await asyncio.sleep(fault.lasts)
-            member.signal(signal.SIGCONT)
-            member.stopped = False
+        """Half of them at any moment, half in the middle of something: see `worker.freeze_when_told`."""
+        member = await self._someone(fault.choice)
+        member.stopped = True
+        if (point := POINTS.get(int(fault.choice * 1_000) % (2 * len(POINTS)))) is not None:
+            order = self._folder / f"freeze-{member.process.pid}"
+            order.write_text(point)
+            await self._until_frozen(member)
+            order.unlink(missing_ok=True)
+        member.signal(signal.SIGSTOP)
+        await asyncio.sleep(fault.lasts)
+        member.signal(signal.SIGCONT)
+        member.stopped = False
+
+    async def _until_frozen(self, member: Member) -> None:
+        """Return when the worker has stopped itself, has ended, or does not come to the point in time."""
+        for _ in range(int(_POINT_S / _LOOK_S)):
+            if member.frozen or not member.alive:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def _power_cut(self, fault: Fault) -> None:
         assert self._broker is not None, "this broker is not ours to kill. This is a bug."

@@ -39,7 +39,7 @@ class Ledger:
     standin: bool = True
     samples: list[Sample] = field(default_factory=list)
     in_force: list[InForce] = field(default_factory=list)
-    reload_ms: float = 10_000.0  # longest that an old version may still be seen
+    reload_ms: float = 15_000.0  # longest that an old version may still be seen
     drains: list[tuple[int, float]] = field(default_factory=list)  # exit code and seconds
     drain_s: float = 15.0
     peak_bytes: int = 0
@@ -191,7 +191,7 @@ def _mixed(inputs: Mapping[Place, Input], outputs: Sequence[Output], *, standin:
 
 
 def _stale(outputs: Sequence[Output], in_force: Sequence[InForce], reload_ms: float) -> Iterable[str]:
-    """A version that was not in force when its event was admitted."""
+    """A version that was not in force between the reading of its event and the decision."""
     times = {f"v{one.version}": one for one in in_force}
     for out in outputs:
         if out.route == "dead_letter":
@@ -199,8 +199,10 @@ def _stale(outputs: Sequence[Output], in_force: Sequence[InForce], reload_ms: fl
         time = times.get(out.version)
         if time is None:
             yield f"{_at(out)} names {out.version}, which never was"
-        elif not time.since_ms - _CLOCK_MS <= out.admitted_ms <= time.until_ms + reload_ms:
-            yield f"{_at(out)} was admitted under {out.version} {(out.admitted_ms - time.until_ms) / 1000:.1f} s late"
+        elif out.decided_ms < time.since_ms - _CLOCK_MS:
+            yield f"{_at(out)} names {out.version} before it was there"
+        elif out.read_ms > time.until_ms + reload_ms:
+            yield f"{_at(out)} was read {(out.read_ms - time.until_ms) / 1000:.1f} s after {out.version} was replaced"
 
 
 def _memory(ledger: Ledger) -> Iterable[str]:

@@ -5,44 +5,65 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from worker.core.errors import PublishFailed
-from worker.core.records import Outgoing, Partition, Record, Route
+from worker.core.errors import PublishFailed, TransportUnavailable
+from worker.core.ports import Transport
+from worker.core.records import Order, Outgoing, Partition, Record, Route
 from worker.deliver.ledger import OffsetLedger
 from worker.deliver.order import OrderGate
 from worker.policy.store import PolicyStore
 from worker.transport.kafka import KafkaTransport
-from worker.transport.kafka_producer import BatchPublisher
 
 Patched = Callable[..., Any]
+Patch = Callable[[Any, str, Any], None]  # setattr, or pytest's, which is undone after a test
 
 
-def _replace(owner: Any, name: str, make: Callable[[Patched], Patched]) -> None:
-    old = getattr(owner, name)
-    setattr(owner, name, functools.wraps(old)(make(old)))
+class Target(NamedTuple):
+    """What is broken: the classes of transport, and how an attribute is replaced."""
+
+    transports: tuple[Any, ...]
+    patch: Patch = setattr
+
+    def replace(self, owner: Any, name: str, make: Callable[[Patched], Patched]) -> None:
+        """Replace a method by what `make` makes of it."""
+        old = vars(owner).get(name) or getattr(owner, name)
+        self.patch(owner, name, functools.wraps(old)(make(old)))
+
+    def replace_in_transports(self, name: str, make: Callable[[Patched], Patched]) -> None:
+        """In every class of transport that has a method of its own by this name."""
+        for owner in self.transports:
+            if name in vars(owner):
+                self.replace(owner, name, make)
 
 
-def commit_before_ack() -> None:
+def commit_before_ack(target: Target) -> None:
     """Offsets are committed when records are read, as auto-commit does."""
 
     def make(old: Patched) -> Patched:
-        async def poll(self: KafkaTransport, **wanted: Any) -> Sequence[Record]:
+        async def poll(self: Transport, **wanted: Any) -> Sequence[Record]:
             records: Sequence[Record] = await old(self, **wanted)
             offsets = {record.position.of: record.position.offset + 1 for record in records}
-            if offsets and self._reader is not None:
-                await self._reader.commit(offsets)
+            if not offsets:
+                return records
+            try:
+                if self.order is Order.BY_PARTITION:
+                    await self.publish((), offsets)
+                else:
+                    await self.commit(offsets)
+            except (PublishFailed, TransportUnavailable):
+                return records  # as auto-commit, which says nothing either
             return records
 
         return poll
 
-    _replace(KafkaTransport, "poll", make)
+    target.replace_in_transports("poll", make)
 
 
-def commit_past_a_gap() -> None:
+def commit_past_a_gap(target: Target) -> None:
     """What is finished is committed up to the last one, whatever is open before it."""
 
     def make(old: Patched) -> Patched:
@@ -56,11 +77,11 @@ def commit_past_a_gap() -> None:
 
         return finished
 
-    _replace(OffsetLedger, "finished", make)
+    target.replace(OffsetLedger, "finished", make)
 
 
-def skip_the_fence() -> None:
-    """Each process has transactional ids of its own, so a new owner fences nobody."""
+def skip_the_fence(target: Target) -> None:
+    """Each process has transactional ids of its own, so a new owner fences nobody; and nobody asks the group."""
 
     def make(old: Patched) -> Patched:
         def init(self: AIOKafkaProducer, *words: Any, **options: Any) -> None:
@@ -70,10 +91,10 @@ def skip_the_fence() -> None:
 
         return init
 
-    _replace(AIOKafkaProducer, "__init__", make)
+    target.replace(AIOKafkaProducer, "__init__", make)
 
 
-def drop_the_order() -> None:
+def drop_the_order(target: Target) -> None:
     """What is judged leaves at once, whatever came before it."""
 
     def make(_: Patched) -> Patched:
@@ -89,38 +110,37 @@ def drop_the_order() -> None:
     def free(_: Patched) -> Patched:
         return lambda self, key: True
 
-    _replace(OrderGate, "done", make)
-    _replace(OrderGate, "is_free", free)
+    target.replace(OrderGate, "done", make)
+    target.replace(OrderGate, "is_free", free)
 
 
-def swallow_an_error() -> None:
+def swallow_an_error(target: Target) -> None:
     """A publish that failed counts as done."""
 
     def make(old: Patched) -> Patched:
         async def publish(
-            self: KafkaTransport, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], *more: Any
+            self: Transport, outgoing: Sequence[Outgoing], offsets: Mapping[Partition, int], *more: Any
         ) -> None:
             try:
                 await old(self, outgoing, offsets, *more)
             except PublishFailed:
-                if offsets:  # and its offsets go all the same
-                    await old(self, (), offsets, *more)
+                return
 
         return publish
 
-    _replace(KafkaTransport, "publish", make)
+    target.replace_in_transports("publish", make)
 
 
-def forget_the_id() -> None:
+def forget_the_id(target: Target) -> None:
     """Decision ids are new each time, so that no reader could drop a repeat."""
 
     def make(old: Patched) -> Patched:
-        def append(self: BatchPublisher, groups: Mapping[Any, Sequence[Outgoing]]) -> Any:
-            return old(self, {target: [_renamed(out) for out in group] for target, group in groups.items()})
+        async def publish(self: Transport, outgoing: Sequence[Outgoing], *more: Any) -> None:
+            await old(self, [_renamed(out) for out in outgoing], *more)
 
-        return append
+        return publish
 
-    _replace(BatchPublisher, "publish", make)
+    target.replace_in_transports("publish", make)
 
 
 def _renamed(out: Outgoing) -> Outgoing:
@@ -129,7 +149,7 @@ def _renamed(out: Outgoing) -> Outgoing:
     return out._replace(value=orjson.dumps({**orjson.loads(out.value), "id": os.urandom(8).hex()}))
 
 
-def mix_policies() -> None:
+def mix_policies(target: Target) -> None:
     """A decision names the first policy that its tenant had, and follows the one of now."""
     firsts: dict[str, Any] = {}
 
@@ -140,7 +160,7 @@ def mix_policies() -> None:
 
         return of
 
-    _replace(PolicyStore, "of", make)
+    target.replace(PolicyStore, "of", make)
 
 
 class _Mixed:
@@ -154,7 +174,7 @@ class _Mixed:
         return getattr(self._followed, name)
 
 
-MUTATIONS: dict[str, Callable[[], None]] = {
+MUTATIONS: dict[str, Callable[[Target], None]] = {
     "commit-before-ack": commit_before_ack,
     "commit-past-a-gap": commit_past_a_gap,
     "skip-the-fence": skip_the_fence,
@@ -167,4 +187,6 @@ MUTATIONS: dict[str, Callable[[], None]] = {
 
 def mutate(name: str) -> None:
     """Break this process."""
-    MUTATIONS[name]()
+    from worker.transport.kafka_exact import ExactKafkaTransport
+
+    MUTATIONS[name](Target((KafkaTransport, ExactKafkaTransport)))

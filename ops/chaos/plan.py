@@ -18,7 +18,7 @@ FAULTS = {
     "hang": "a model that does not come back, longer than a drain may take",
 }
 _TIMES = {"kill": (2, 3), "zombie": (1, 2), "broker": (1, 1), "cut": (1, 2), "refuse": (1, 1), "hang": (1, 1)}
-_LASTS = {"zombie": (6.0, 8.0), "broker": (0.5, 3.0), "cut": (1.0, 5.0), "refuse": (3.0, 7.0), "hang": (3.0, 7.0)}
+_LASTS = {"zombie": (4.0, 6.0), "broker": (0.5, 3.0), "cut": (1.0, 5.0), "refuse": (3.0, 7.0), "hang": (3.0, 7.0)}
 _QUIET_S = 2.0  # before the first fault, so that there is something to hurt
 
 
@@ -44,6 +44,6 @@ def plan(seed: int, seconds: float, kinds: Sequence[str]) -> list[Fault]:
             latest = max(seconds - lasts, _QUIET_S + 0.1)
             found.append(Fault(random.uniform(_QUIET_S, latest), kind, lasts, random.random()))
     if "scale" in kinds:
-        up = random.uniform(_QUIET_S, seconds * 0.4)
-        found.append(Fault(up, "scale", random.uniform(seconds * 0.3, seconds * 0.5), 0.0))
+        up = random.uniform(_QUIET_S, seconds * 0.15)  # early, so that much happens to four
+        found.append(Fault(up, "scale", random.uniform(seconds * 0.5, seconds * 0.7), 0.0))
     return sorted(found)

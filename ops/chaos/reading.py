@@ -46,7 +46,8 @@ class Output(NamedTuple):
     version: str
     digest: str
     tenant: str
-    admitted_ms: float  # wall time of the admission, as far as the decision says
+    read_ms: float  # wall time at which its record was read, as far as the decision says
+    decided_ms: float
     slip: str  # what is wrong with the record itself; empty when nothing is
 
 
@@ -144,6 +145,7 @@ def _decision(record: Any, route: str) -> Output:
         body["policy"]["digest"],
         body["tenant"],
         _milliseconds(body["time"]) - body["latency_ms"]["score"],
+        _milliseconds(body["time"]),
         slip,
     )
 
@@ -163,7 +165,20 @@ def _dead_letter(record: Any, inputs: Mapping[Place, Input]) -> Output:
     code = headers.get("tidegate-code", b"").decode()
     id = f"dead letter of {source[0]}:{source[1]}"
     return Output(
-        "dead_letter", record.partition, record.offset, record.timestamp, source, id, "", code, "", "", "", 0.0, slip
+        "dead_letter",
+        record.partition,
+        record.offset,
+        record.timestamp,
+        source,
+        id,
+        "",
+        code,
+        "",
+        "",
+        "",
+        0.0,
+        0.0,
+        slip,
     )
 
 

@@ -18,7 +18,7 @@ from worker.score.profile import Models
 _KNOWN = {"stormy": 1, "gusty": 2}
 _SCORES = {0: 0.02, 2: 0.3, 1: 0.7}  # by the strongest word in a view
 _TEXT, _PICTURE = "standin-text", "standin-picture"
-_FIXED_S, _EACH_S, _PICTURE_S = 0.004, 0.0001, 0.03
+_FIXED_S, _EACH_S, _PICTURE_S = 0.02, 0.0002, 0.05
 _LOOK_S = 0.05
 
 
@@ -44,15 +44,16 @@ class _StandIn:
     hang: a file; while it is there, no batch comes back.
     """
 
-    def __init__(self, name: str, kind: ViewKind, fixed_s: float, hang: Path | None) -> None:
+    def __init__(self, name: str, kind: ViewKind, takes: tuple[float, float] | None, hang: Path | None) -> None:
         self.ref = ModelRef(name, "1", "sha256:" + "0" * 64)
         self.kind = kind
-        self._fixed_s = fixed_s
+        self._takes = takes  # seconds a batch, and an item
         self._hang = hang
 
     def score(self, views: Sequence[View], concepts: Sequence[Concepts]) -> list[Floats]:
         """float32 [C] for each view: NaN but for the categories it knows."""
-        time.sleep(self._fixed_s + _EACH_S * len(views))
+        if self._takes is not None:
+            time.sleep(self._takes[0] + self._takes[1] * len(views))
         while self._hang is not None and self._hang.exists():
             time.sleep(_LOOK_S)
         return [self._one(view, known) for view, known in zip(views, concepts, strict=True)]
@@ -73,11 +74,15 @@ class _Concepts:
         known = np.array([category.definition is not None for category in categories])
         return {_TEXT: known, _PICTURE: known} if known.any() else {}
 
+    def points(self, categories: Sequence[CategorySpec]) -> None:
+        """No operating points: nothing was calibrated."""
+        return
 
-def standin_models(hang: Path | None = None) -> Models:
-    """A profile of stand-ins."""
-    text = _StandIn(_TEXT, ViewKind.TEXT, _FIXED_S, hang)
-    picture = _StandIn(_PICTURE, ViewKind.IMAGE, _PICTURE_S, None)
+
+def standin_models(hang: Path | None = None, *, timed: bool = True) -> Models:
+    """A profile of stand-ins. `timed=False`: they answer at once."""
+    text = _StandIn(_TEXT, ViewKind.TEXT, (_FIXED_S, _EACH_S) if timed else None, hang)
+    picture = _StandIn(_PICTURE, ViewKind.IMAGE, (_PICTURE_S, _EACH_S) if timed else None, None)
     return Models(
         tokenizer=_Words(),
         scorers={_TEXT: text, _PICTURE: picture},

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import os
 import signal
 from pathlib import Path
 from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ops.chaos.mutations import MUTATIONS, mutate
 from ops.chaos.standin import standin_models
@@ -33,6 +36,31 @@ class KillingDecoder(EventDecoder):
         return super().envelope(record)
 
 
+def freeze_when_told(folder: Path) -> None:
+    """SIGSTOP this process in the middle of the call that the file `freeze-PID` names, once it is there."""
+    order = folder / f"freeze-{os.getpid()}"
+    for name in ("send_batch", "send_offsets_to_transaction", "commit_transaction"):
+        _freezing(AIOKafkaProducer, name, order)
+    _freezing(AIOKafkaConsumer, "commit", order)
+
+
+def _freeze(order: Path, name: str) -> None:
+    if order.exists() and order.read_text() == name:
+        order.unlink()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _freezing(owner: Any, name: str, order: Path) -> None:
+    plain = getattr(owner, name)
+
+    @functools.wraps(plain)
+    async def call(*words: Any, **options: Any) -> Any:
+        _freeze(order, name)
+        return await plain(*words, **options)
+
+    setattr(owner, name, call)
+
+
 def main() -> None:
     """`python -m ops.chaos.worker -c FILE [--standin] [--hang FILE] [--mutation NAME]`."""
     parser = argparse.ArgumentParser(prog="python -m ops.chaos.worker", description=__doc__)
@@ -44,6 +72,7 @@ def main() -> None:
     settings = load(given.config)
     log.configure(level=settings.log_level)
     vars(app)["EventDecoder"] = KillingDecoder
+    freeze_when_told(given.config.parent)
     if given.standin:
         vars(app)["load_models"] = lambda *_: standin_models(given.hang)
     if given.mutation:

@@ -111,7 +111,7 @@ class Careful:
         partition = record.position.of
         while self._here(epoch, partition):
             if await self._outlet.store({partition: record.position.offset}, {partition: mark}):
-                return True
+                return self._here(epoch, partition)  # it may have gone while the mark was on its way
             await self._keep_alive()
         return False
 

@@ -174,7 +174,7 @@ class Intake:
             if policy is not None:
                 return envelope, policy
             reason = "no policy for the event's tenant and none for `*`: add one to tenants.json"
-            return NotAnEvent("unknown_tenant", reason)
+            return NotAnEvent("unknown_tenant", reason, envelope.tenant)
 
     def _pass_over(self, record: Record, received: float) -> Ended | None:
         """A tombstone: counted and committed in its turn, nothing published."""
@@ -196,11 +196,13 @@ class Intake:
         return Ended.ENDED
 
     async def _convict(self, record: Record, error: Parked) -> bool:
-        """Park a record unread; False after a stop."""
-        self._flow.ledger.opened([record.position])
-        while self._bury(record, error, self._flow.clock.now()) is None:
+        """Park a record unread; False after a stop, or when its partition has gone."""
+        flow, partition = self._flow, record.position.of
+        epoch = flow.epoch(partition)
+        flow.ledger.opened([record.position])
+        while self._bury(record, error, flow.clock.now()) is None:
             await self._starve()
-            if self._flow.stopping.is_set():
-                self._flow.ledger.withdrawn([record.position])
+            if flow.stopping.is_set() or flow.epoch(partition) != epoch:
+                flow.ledger.withdrawn([record.position])
                 return False
         return True

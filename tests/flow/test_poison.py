@@ -133,10 +133,10 @@ async def test_an_event_that_breaks_deciding_is_found_in_its_batch_and_parked(
     writer = deciding._writer
     write = writer.write
 
-    def broken(policy: Any, judged: Sequence[Any], verdicts: Sequence[Any]) -> Any:
-        if any(one.id.startswith(POISON) for one, _, _ in judged):
+    def broken(policy: Any, judged: Sequence[Any], *rest: Any) -> Any:
+        if any(one[0].id.startswith(POISON) for one in judged):
             raise RecursionError
-        return write(policy, judged, verdicts)
+        return write(policy, judged, *rest)
 
     monkeypatch.setattr(writer, "write", broken)
     bench.send([event(f"{POISON}-{i}" if i in (13, 77) else f"{i}", "hello") for i in range(100)])

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.cli import demo, doctor, moderate, policy, queue, run, schemas
+from worker.cli import deadletter, demo, doctor, moderate, policy, queue, run, schemas
 from worker.core.errors import TidegateError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("watch")(queue.watch)
 app.command("doctor")(doctor.doctor)
 app.command("schemas")(schemas.schemas)
 app.add_typer(policy.app, name="policy")
+app.add_typer(deadletter.app, name="deadletter")
 
 
 def _version(show: bool) -> None:

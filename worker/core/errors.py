@@ -53,14 +53,16 @@ class NotAnEvent(TidegateError):
     Args:
         code: stable snake_case name of the reason, e.g. `not_json`; goes into headers and metrics.
         reason: one sentence for people, without content.
+        tenant: when the envelope named one.
     """
 
     disposition = Disposition.DEAD_LETTER
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str, tenant: str | None = None) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.tenant = tenant
 
 
 class PartUnreadable(TidegateError):

@@ -65,7 +65,7 @@ class Parking:
     def park(self, slot: Slot, error: NotAnEvent | Parked, *, pointer: bool = False) -> None:
         """The slot ends as a dead letter; it keeps its place in the order."""
         assert slot.record is not None, "a slot without a record is parked. This is a bug."
-        tenant = slot.assessment.event.tenant if slot.assessment is not None else slot.tenant
+        tenant = slot.tenant or (error.tenant if isinstance(error, NotAnEvent) else None)
         limit = self._flow.settings.dead_letter_bytes
         slot.outgoing = dead_letter(slot.record, error, max_bytes=limit, tenant=tenant, pointer=pointer)
         slot.code, slot.assessment = error.code, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli.policy import backtest, candidate, lint, prove, test
+from worker.cli.policy import backtest, candidate, diff, explain, lint, prove, schema, test, tune
 from worker.cli.policy import hash as hash_
 
 app = typer.Typer(
@@ -13,7 +13,11 @@ app = typer.Typer(
 )
 app.command("lint")(lint.lint)
 app.command("backtest")(backtest.backtest)
+app.command("diff")(diff.diff)
 app.command("candidate")(candidate.candidate)
 app.command("hash")(hash_.hash_pictures)
+app.command("tune")(tune.tune)
 app.command("prove")(prove.prove)
 app.command("test")(test.run_cases)
+app.command("explain")(explain.explain)
+app.command("schema")(schema.schema)

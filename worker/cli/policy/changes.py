@@ -111,6 +111,9 @@ def _show_open(console: Console, tally: Tally) -> None:
             f"(which changes {stricter:,}); they are not in the tables of changes",
             style="yellow",
         )
+        for (before, after), count in tally.open.most_common():
+            if before != after:
+                console.print(Text.assemble(f"  {count:,}: ", pair(before, after), " at least"))
     if tally.unanswered:
         console.print(f"{tally.unanswered:,} cannot be answered from the log", style="yellow")
     for words, count in tally.missing.most_common():

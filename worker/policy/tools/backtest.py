@@ -15,7 +15,7 @@ from worker.core.views import Thresholds
 from worker.policy.compile import CompiledPolicy
 from worker.policy.tools.decisions_log import Block, blocks, decision, lines
 from worker.policy.tools.loading import GivenPoints, PolicyFolder, by_digest
-from worker.policy.tools.retrial import Retrial
+from worker.policy.tools.retrial import Retrial, Retried
 from worker.policy.tools.tally import Tally
 
 _SMALL_BYTES = 16 << 20  # less than this is done before other processes have started
@@ -30,6 +30,7 @@ class Trial:
     folder: where they stand. policy: the id of the one that decides everything; None: each tenant's own.
     tenant: whose decisions are tried; None: all. was: more folders with policies that may have decided the log.
     points: operating points as thresholds, by policy id, for those that are written with them.
+    base: what to compare with, where it is not the log's own actions; its `policy` is set.
     """
 
     folder: PolicyFolder
@@ -37,6 +38,7 @@ class Trial:
     tenant: str | None = None
     was: tuple[PolicyFolder, ...] = ()
     points: Mapping[str, Thresholds] = field(default_factory=dict)
+    base: Trial | None = None
 
     def ids(self) -> list[str]:
         """The ids of all policies that may be needed."""
@@ -53,6 +55,9 @@ class Court:
         self._trial = trial
         self._known = by_digest((trial.folder, *trial.was))
         self._retrials: dict[str, Retrial] = {}
+        self._base: Retrial | None = None
+        if trial.base is not None and trial.base.policy is not None:
+            self._base = Retrial(_compiled(trial.base, trial.base.policy), self._known)
 
     def block(self, block: Block) -> Tally:
         """Take every decision of a block again."""
@@ -74,8 +79,12 @@ class Court:
             else:
                 by_policy.setdefault(policy_id, []).append(said)
         for policy_id, decisions in by_policy.items():
-            for one, retried in zip(decisions, self._retrial(policy_id).decide(decisions), strict=True):
-                tally.count(one, retried)
+            before = decisions if self._base is None else _as_decided(decisions, self._base.decide(decisions))
+            for one, retried in zip(before, self._retrial(policy_id).decide(decisions), strict=True):
+                if isinstance(one, Retried):
+                    tally.unanswerable(one.missing)
+                else:
+                    tally.count(one, retried)
             _count_origins(tally, decisions)
 
     def ready(self, policy_id: str) -> None:
@@ -91,12 +100,25 @@ class Court:
     def _retrial(self, policy_id: str) -> Retrial:
         retrial = self._retrials.get(policy_id)
         if retrial is None:
-            retrial = self._retrials[policy_id] = Retrial(self._compiled(policy_id), self._known)
+            retrial = self._retrials[policy_id] = Retrial(_compiled(self._trial, policy_id), self._known)
         return retrial
 
-    def _compiled(self, policy_id: str) -> CompiledPolicy:
-        points = self._trial.points.get(policy_id)
-        return self._trial.folder.compiled(policy_id, None if points is None else GivenPoints(points))
+
+def _compiled(trial: Trial, policy_id: str) -> CompiledPolicy:
+    points = trial.points.get(policy_id)
+    return trial.folder.compiled(policy_id, None if points is None else GivenPoints(points))
+
+
+def _as_decided(
+    decisions: Sequence[Mapping[str, Any]], answers: Sequence[Retried]
+) -> Iterator[Mapping[str, Any] | Retried]:
+    """The decisions as the base takes them; its answer where it cannot be exact."""
+    for one, answer in zip(decisions, answers, strict=True):
+        if answer.action is None or answer.at_least:
+            yield answer
+        else:
+            reasons = [{"category": r.category, "action": r.action.label} for r in answer.verdict.reasons]
+            yield {**one, "action": answer.action.label, "reasons": reasons}
 
 
 def backtest(trial: Trial, logs: Sequence[str], processes: int | None = None) -> Iterator[tuple[Tally, int]]:

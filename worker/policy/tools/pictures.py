@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 
 from worker.core.errors import ConfigError
 from worker.policy.tools.tally import ACTIONS, Tally
+from worker.policy.tools.tune import Tuned
 
 _COLOURS = {"allow": "#4c9f70", "flag": "#e0a030", "block": "#c0392b"}
 _MOST_BARS = 20
@@ -44,6 +46,33 @@ def picture_of_changes(tally: Tally, path: Path, title: str) -> None:
     load.set_xticks(range(2), ACTIONS[1:])
     load.margins(y=0.18)
     load.set_ylabel("decisions a day")
+    save(figure, path)
+
+
+def picture_of_tuning(tuned: Sequence[Tuned], path: Path) -> None:
+    """Precision and recall over the threshold for each node, with 95 % intervals and the proposed points."""
+    shown = [one for one in tuned if one.refused is None]
+    if not shown:
+        raise ConfigError("no node has enough labels, so there is nothing to draw")
+    across = min(len(shown), 3)
+    down = -(-len(shown) // across)
+    figure = Figure(figsize=(4.6 * across, 3.4 * down), layout="constrained")
+    for place, one in enumerate(shown):
+        axes = figure.add_subplot(down, across, place + 1)
+        at = [point.threshold for point in one.curve]
+        for name, shares, colour in (
+            ("precision", [point.precision for point in one.curve], "#2c6fbb"),
+            ("recall", [point.recall for point in one.curve], "#b0562c"),
+        ):
+            axes.plot(at, [share.value for share in shares], color=colour, label=name)
+            bounds = [share.interval for share in shares]
+            axes.fill_between(at, [low for low, _ in bounds], [high for _, high in bounds], color=colour, alpha=0.2)
+        for point, chosen in one.points.items():
+            axes.axvline(chosen.threshold, color="grey", linestyle=":", linewidth=1)
+            axes.annotate(point, (chosen.threshold, 0.02), rotation=90, fontsize=7, ha="right", va="bottom")
+        axes.set_title(f"{one.category} ({one.positives} of {one.positives + one.negatives} violate)", fontsize=10)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold")
+        axes.legend(fontsize=8, loc="lower left")
     save(figure, path)
 
 

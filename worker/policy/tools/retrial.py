@@ -84,6 +84,10 @@ class Retrial:
             answers[one.place] = self._answer(one, verdict)
         return answers
 
+    def scores(self, decisions: Sequence[Mapping[str, Any]]) -> Floats:
+        """float32 [N, 3, C]: own scores as they stand in decisions, NaN where the log has none that holds."""
+        return self._score([self._gather(place, decision) for place, decision in enumerate(decisions)])
+
     def _at_once(self, decision: Mapping[str, Any]) -> Retried | None:
         """What needs no deciding: nothing was found, or what cannot be answered at all."""
         holds = self._holds(decision["policy"])
@@ -111,7 +115,7 @@ class Retrial:
             holds = self._compared[key] = compare(self._known.get(key[0]), key[1], self._policy)
         return holds
 
-    def _score(self, waiting: Sequence[_Waiting]) -> None:
+    def _score(self, waiting: Sequence[_Waiting]) -> Floats:
         """Fill in the scores of all at once: float32 [N, 3, C], NaN where nothing scored or nothing holds."""
         table = np.full((len(waiting), len(PartType), len(self._policy.categories)), np.nan, np.float32)
         layouts: dict[tuple[Any, ...], _Scores] = {}
@@ -134,6 +138,7 @@ class Retrial:
             values: Floats = np.array(layout.values, np.float32)
             kept = values if layout.kept is None else values[:, layout.kept]
             table[np.array(layout.rows)[:, None], layout.kind, layout.columns] = kept
+        return table
 
     def _answer(self, one: _Waiting, verdict: Verdict) -> Retried:
         found, holds = one.findings, one.holds

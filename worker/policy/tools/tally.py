@@ -44,13 +44,11 @@ class Tally:
 
     def count(self, decision: Mapping[str, Any], retried: Retried) -> None:
         """Add one decision and its answer."""
-        self.decisions += 1
-        before = decision["action"]
         if retried.action is None:
-            self.unanswered += 1
-            self.missing.update(retried.missing)
+            self.unanswerable(retried.missing)
             return
-        after = retried.action.label
+        self.decisions += 1
+        before, after = decision["action"], retried.action.label
         day = decision["time"][:10]
         self.days[day, "before", before] += 1
         self.days[day, "after", after] += 1
@@ -63,6 +61,12 @@ class Tally:
             self._example((before, after), decision)
         if decision["reasons"] or retried.verdict.reasons:
             self._count_nodes(decision, retried)
+
+    def unanswerable(self, missing: Sequence[str]) -> None:
+        """Add one decision without an answer."""
+        self.decisions += 1
+        self.unanswered += 1
+        self.missing.update(missing)
 
     def _count_nodes(self, decision: Mapping[str, Any], retried: Retried) -> None:
         before = {r["category"]: r["action"] for r in reversed(decision["reasons"])}  # the strictest stands first

@@ -59,7 +59,7 @@ async def settings_on(kafka: str, policies: Path, delivery: str = "at-least-once
 class Process:
     """`tidegate run` in a process of its own."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, module: str = "worker", **kafka_more: str) -> None:
         self.port = free_port()
         config = folder / f"{self.port}.toml"
         kafka, topics = settings.kafka, settings.topics
@@ -71,6 +71,7 @@ class Process:
             f'"group.id" = "{kafka.group_id}"',
             f'"session.timeout.ms" = {kafka.session_timeout_ms}',
             f'"heartbeat.interval.ms" = {kafka.heartbeat_interval_ms}',
+            *(f'"{name.replace("_", ".")}" = "{value}"' for name, value in kafka_more.items()),
             "[topics]",
             *(f'{role} = "{getattr(topics, role)}"' for role in ("events", "allow", "flag", "block", "dead_letter")),
             "[models]",
@@ -82,7 +83,7 @@ class Process:
         self.log = folder / f"{self.port}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "worker", "run", "-c", str(config)], stderr=log, env=os.environ
+                [sys.executable, "-m", module, "run", "-c", str(config)], stderr=log, env=os.environ
             )
 
     async def ready(self) -> None:

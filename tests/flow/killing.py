@@ -1,0 +1,28 @@
+"""`python -m tests.flow.killing run …`: a worker that one kind of event kills, as a fault in a codec's C code would."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import worker.app
+from worker.cli import main
+from worker.core.records import Record
+from worker.decode import EventDecoder, EventEnvelope
+
+DEADLY = "deadly"
+
+
+class Killing(EventDecoder):
+    """Kills its own process, with no farewell, on events whose id begins with `deadly`."""
+
+    def envelope(self, record: Record) -> EventEnvelope:
+        found = super().envelope(record)
+        if found.id.startswith(DEADLY):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+
+if __name__ == "__main__":
+    worker.app.EventDecoder = Killing  # type: ignore[misc]
+    main()

@@ -223,7 +223,7 @@ def test_doctor_finds_nothing_wrong_where_all_is_well(config: Path) -> None:
     result = tidegate("doctor", "--skip-models", "--json", "-c", config)
     assert result.exit_code == 0, result.output
     findings = {finding["check"]: finding for finding in orjson.loads(result.stdout)}
-    assert set(findings) == {"settings", "queue", "device", "policies"}
+    assert set(findings) == {"settings", "queue", "keys", "device", "policies"}
     assert all(finding["ok"] for finding in findings.values())
     assert "words" in findings["policies"]["detail"]
 

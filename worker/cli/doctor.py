@@ -10,6 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from worker.cli.keying import look_at_keying
 from worker.cli.run import Config
 from worker.core import log
 from worker.core.clock import SystemClock
@@ -51,7 +52,7 @@ async def _examine(config: Config, skip_models: bool) -> list[Finding]:
     except TidegateError as error:
         return [("settings", False, str(error))]
     findings: list[Finding] = [("settings", True, f"transport {settings.transport}, delivery {settings.delivery}")]
-    checks: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [("queue", _queue)]
+    checks: list[tuple[str, Callable[[Settings], Awaitable[str]]]] = [("queue", _queue), ("keys", look_at_keying)]
     if not skip_models:
         checks.append(("models", _models))
     checks += [("device", _device), ("policies", _policies)]

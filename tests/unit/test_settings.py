@@ -98,7 +98,7 @@ def test_a_variable_wins_over_the_file_and_a_flag_over_both(monkeypatch: pytest.
         ('[kafka]\n"rebalance.timeout.ms" = 90000', "rebalance.timeout.ms 90000 is not below request.timeout.ms"),
         ("[sqlite]\nheartbeat_ms = 9000", "sqlite.lease_ms"),
         ('content_key = ""', "content_key"),
-        ('delivery = "exactly-once"', "delivery"),
+        ('delivery = "at-most-once"', "delivery"),
     ],
 )
 def test_what_can_never_work_is_refused_by_name(text: str, named: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli.policy import backtest, candidate, diff, explain, lint, prove, schema, test, tune
+from worker.cli.policy import backtest, candidate, diff, explain, lint, prove, schema, sign, test, tune
 from worker.cli.policy import hash as hash_
 
 app = typer.Typer(
@@ -21,3 +21,4 @@ app.command("prove")(prove.prove)
 app.command("test")(test.run_cases)
 app.command("explain")(explain.explain)
 app.command("schema")(schema.schema)
+app.command("sign")(sign.sign)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.policy.building import POLICIES, PathsOnly, source
+from tests.unit.policy.tools.trees import EXACT, GRID, LAW, OPAQUE, documents, told
 from worker.core.decisions import Action, Findings
 from worker.core.events import PART_TYPES
 from worker.core.views import empty_scores
@@ -21,67 +22,19 @@ from worker.policy.tools.claims import Proof, Side
 from worker.policy.tools.gather import gather
 from worker.policy.tools.prove import prove, side
 
-EXACT = ["context.audience == 'kids'", "context.audience != 'kids'", "context.attributes.level > 3", "'audio' in parts"]
-OPAQUE = "context.audience.startsWith('k')"
-GRID = (0.0, 0.2, 0.5, 0.8, 1.0)
 
-thresholds = st.sampled_from((None, *GRID))
-modes = st.sampled_from((None, None, None, "enforce", "shadow", "off"))
-
-
-@st.composite
-def overrides(draw: st.DrawFn) -> dict[str, Any]:
-    return _set({"flag": draw(thresholds), "block": draw(thresholds), "mode": draw(modes)})
-
-
-@st.composite
-def categories(draw: st.DrawFn, depth: int = 3) -> dict[str, Any]:
-    found = {}
-    for name in draw(st.lists(st.sampled_from("ab"), unique=True, min_size=1 if depth == 3 else 0)):
-        node = draw(overrides())
-        if draw(st.booleans()):
-            node["definition"] = f"what {name} is"
-        if draw(st.integers(0, 3)) == 0:
-            node["on"] = {"audio": draw(overrides())}
-        if draw(st.integers(0, 3)) == 0:
-            node["rollup"] = False
-        if depth > 1 and (children := draw(categories(depth - 1))):
-            node["children"] = children
-        found[name] = node
-    return found
-
-
-@st.composite
-def policies(draw: st.DrawFn, name: str, conditions: list[str]) -> Side:
-    tree: dict[str, Any] = {"id": name, "categories": draw(categories())}
-    paths = [path for path in ("a", "b", "a/a", "a/b", "b/a") if _has(tree["categories"], path)]
-    tree["when"] = [
-        {"if": draw(st.sampled_from(conditions)), "set": {draw(st.sampled_from(paths)): draw(overrides())}}
-        for _ in range(draw(st.integers(0, 2)))
-    ]
-    made = source(tree)
-    return ready(resolve(made, {name: made}))
+def policies(name: str, conditions: list[str]) -> st.SearchStrategy[Side]:
+    return documents(name, conditions).map(lambda tree: ready(resolve(source(tree), {})))
 
 
 def ready(resolved: Resolved) -> Side:
     return side(resolved, compile_policy(resolved, POLICIES, PathsOnly()))
 
 
-def _set(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _has(tree: dict[str, Any], path: str) -> bool:
-    *above, last = path.split("/")
-    for step in above:
-        tree = tree.get(step, {}).get("children", {})
-    return last in tree
-
-
 def surroundings() -> Iterator[Findings]:
     """Events that the conditions above can tell apart."""
     for audience, level in itertools.product((None, "kids", "others", "kx"), (None, 2, 5, "x")):
-        context = _set({"audience": audience, "attributes": _set({"level": level})})
+        context = told({"audience": audience, "attributes": told({"level": level})})
         for parts in ({"text"}, {"audio"}, {"text", "audio"}):
             yield Findings(context, frozenset(parts))
 
@@ -111,9 +64,6 @@ def fails_somewhere(one: Side, other: Side, action: Action) -> bool:
 
 def by_claim(proofs: list[Proof]) -> dict[str, Proof]:
     return {proof.claim: proof for proof in proofs}
-
-
-LAW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @LAW

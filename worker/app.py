@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from worker.core.clock import Clock, SystemClock
-from worker.core.errors import ConfigError
+from worker.core.errors import ConfigError, WorkerHung
 from worker.core.metrics import Metrics
 from worker.core.ports import Sender, Tail, Transport
 from worker.core.records import Outgoing, Partition
@@ -28,6 +28,7 @@ from worker.deliver.sample import ReviewSample
 from worker.deliver.suspects import Suspects
 from worker.lifecycle import Health, Loading, Report, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
+from worker.pipeline.deadman import dead_man
 from worker.pipeline.deciding import Deciding
 from worker.pipeline.desk import Desk
 from worker.pipeline.flow import Flow
@@ -88,7 +89,14 @@ class Worker:
         self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
         parking = Parking(self.flow, settings.parking)
         judging = Judging(self.flow, Views(models.tokenizer), models.scorers, models.readers, parking)
-        self._device = Device(models.lanes(clock), clock, judging.on_done, self._on_batch)
+        self._device = Device(
+            models.lanes(clock),
+            clock,
+            judging.on_done,
+            self._on_batch,
+            hung_s=settings.parking.model_s,
+            on_lost=self._on_lost,
+        )
         judging.attach(self._device)
         threads = DecodeThreads(settings.models.decode_threads)
         decoder = EventDecoder(settings.limits)
@@ -106,7 +114,7 @@ class Worker:
         self.health = Health(self.flow, transport, self.metrics, self._policy_status, self._source_status)
         self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
         key = settings.content_key.get_secret_value().encode() if settings.content_key else None
-        preparing = Preparing(self.flow, decoder, judging, threads, parking, settings.parking)
+        preparing = self._preparing = Preparing(self.flow, decoder, judging, threads, parking, settings.parking)
         share = GroupShare(transport, clock)
         afterwards = Afterwards(settings.breaker, clock, self.metrics, share)
         self.health.breaker = afterwards.status
@@ -160,6 +168,11 @@ class Worker:
             report.wait_s,
             report.run_s,
         )
+
+    def _on_lost(self, lane: str, lost: int) -> None:
+        self.metrics.hung.labels(lane).inc()
+        if lost >= self._settings.parking.lost_threads:
+            self._preparing.fail(WorkerHung(f"{lost} threads are lost to models that hang: start the worker again"))
 
     def _policy_status(self) -> list[dict[str, Any]]:
         return [status.as_json() for status in self.policies.status()]
@@ -247,6 +260,7 @@ async def run_worker(settings: Settings) -> None:
         report = worker.health
         stack.enter_context(stop_on_signals(worker.pipeline.stop))
         spare_the_collector()
+        await stack.enter_async_context(dead_man(settings.parking.stall_s))
         await worker.run()
 
 

@@ -90,6 +90,10 @@ class Preparing:
         if self._failure is not None:
             raise self._failure
 
+    def fail(self, error: BaseException) -> None:
+        """End the worker with `error`, from outside; the first one counts."""
+        self._failure = self._failure or error
+
     async def finish(self) -> None:
         """Wait until no chunk is under way."""
         while self._tasks:

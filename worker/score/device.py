@@ -34,6 +34,20 @@ class BatchReport(NamedTuple):
 
 
 OnBatch = Callable[[BatchReport], None]
+OnLost = Callable[[str, int], None]
+_LOOKS = 4  # for hung batches, in the time that one may take
+
+
+class _Run:
+    """A batch with a thread, or waiting for one."""
+
+    __slots__ = ("batch", "given_up", "lane", "started")
+
+    def __init__(self, lane: Lane, batch: Batch[Ask]) -> None:
+        self.lane = lane
+        self.batch = batch
+        self.started: float | None = None  # set by the thread that begins it
+        self.given_up = False  # another thread is in the place of the one that runs it
 
 
 class Device:
@@ -46,6 +60,9 @@ class Device:
         on_done: called on the loop's thread with the answers of one batch. Must not raise.
         on_batch: called on the loop's thread after each batch, for metrics.
         threads: batches that may run at once; 1 unless the models leave cores idle.
+        hung_s: a batch that runs for longer is given up: its views are judged one by one by another thread, and the
+            one that hangs again is answered with `ModelFailed`. A thread cannot be ended, so each costs one for good.
+        on_lost: called on the loop's thread with the lane and how many threads are lost by now.
 
     Raises:
         ConfigError: no thread, or two lanes of one name.
@@ -58,6 +75,8 @@ class Device:
         on_done: OnDone,
         on_batch: OnBatch | None = None,
         threads: int = 1,
+        hung_s: float = float("inf"),
+        on_lost: OnLost | None = None,
     ) -> None:
         lanes = list(lanes)
         self._lanes = {lane.name: lane for lane in lanes}
@@ -69,7 +88,11 @@ class Device:
         self._on_done = on_done
         self._on_batch = on_batch
         self._threads = threads
-        self._work: SimpleQueue[tuple[Lane, Batch[Ask]] | None] = SimpleQueue()
+        self._hung_s = hung_s
+        self._on_lost = on_lost
+        self._lost = 0
+        self._work: SimpleQueue[_Run | None] = SimpleQueue()
+        self._runs: set[_Run] = set()  # handed to the threads, not back, not given up
         self._running = 0  # batches handed to the threads and not back yet
         self._out = 0  # views in them
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,8 +111,13 @@ class Device:
         """Start the threads; call it on the running loop."""
         self._loop = asyncio.get_running_loop()
         for number in range(self._threads):
-            # daemons: a model that hangs must not keep the process from ending
-            threading.Thread(target=self._run, name=f"device-{number}", daemon=True).start()
+            self._start_thread(number)
+        if self._hung_s < float("inf"):
+            self._loop.call_later(self._hung_s / _LOOKS, self._look_for_hung)
+
+    def _start_thread(self, number: int) -> None:
+        # daemons: a model that hangs must not keep the process from ending
+        threading.Thread(target=self._run, name=f"device-{number}", daemon=True).start()
 
     def submit(self, lane: str, asks: Sequence[Ask]) -> None:
         """
@@ -146,13 +174,47 @@ class Device:
                 break
             self._running += 1
             self._out += len(batch.items)
-            self._work.put((lane, batch))
+            self._hand(_Run(lane, batch))
         if self._loop is not None and not self._closed and self._running < self._threads:
             dues = [due for lane in self._lanes.values() if (due := lane.batcher.due_in_s()) is not None]
             if dues:
                 self._timer = self._loop.call_later(min(dues), self._pump)
         if not self._running and not self.waiting:
             self._empty.set()
+
+    def _hand(self, run: _Run) -> None:
+        self._runs.add(run)
+        self._work.put(run)
+
+    def _look_for_hung(self) -> None:
+        """Give up what has run for too long, and come back."""
+        if self._closed or self._loop is None:
+            return
+        now = self._clock.now()
+        for run in [run for run in self._runs if run.started is not None and now - run.started > self._hung_s]:
+            self._give_up(run)
+        self._loop.call_later(self._hung_s / _LOOKS, self._look_for_hung)
+
+    def _give_up(self, run: _Run) -> None:
+        lane, items = run.lane, run.batch.items
+        self._runs.discard(run)
+        run.given_up = True
+        self._lost += 1
+        _log.error("batch.hung", lane=lane.name, items=len(items), after_s=self._hung_s, threads_lost=self._lost)
+        self._start_thread(self._threads + self._lost - 1)
+        if self._on_lost is not None:
+            self._on_lost(lane.name, self._lost)
+        if len(items) > 1:
+            self._running += len(items) - 1
+            for ask in items:
+                alone = Batch((ask,), ask.view.cost, ask.view.cost, run.batch.since, run.batch.left)
+                self._hand(_Run(lane, alone))
+            return
+        self._running -= 1
+        self._out -= 1
+        failed = ModelFailed(f"model {lane.name} hung on a view")
+        self._pump()
+        self._on_done([Answer(items[0].ticket, items[0].view, failed)])
 
     def _most_urgent(self, *, only_full: bool) -> Lane | None:
         """The lane with least slack, then the oldest work, among those with a batch that is due."""
@@ -166,19 +228,24 @@ class Device:
     def _run(self) -> None:
         """A thread's life: judge batches until told to stop."""
         assert self._loop is not None, "a thread started before the device. This is a bug."
-        while (work := self._work.get()) is not None:
-            lane, batch = work
-            started = self._clock.now()
-            answers = lane.judge(batch.items)
+        while (run := self._work.get()) is not None:
+            run.started = started = self._clock.now()
+            answers = run.lane.judge(run.batch.items)
             ended = self._clock.now()
             try:
-                self._loop.call_soon_threadsafe(self._finished, lane, batch, answers, started, ended)
+                self._loop.call_soon_threadsafe(self._finished, run, answers, started, ended)
             except RuntimeError:
                 # the loop was closed under us: nobody is left to answer, and the records stay uncommitted
-                _log.warning("device.orphaned", lane=lane.name, items=len(answers))
+                _log.warning("device.orphaned", lane=run.lane.name, items=len(answers))
+                return
+            if run.given_up:
                 return
 
-    def _finished(self, lane: Lane, batch: Batch[Ask], answers: list[Answer], started: float, ended: float) -> None:
+    def _finished(self, run: _Run, answers: list[Answer], started: float, ended: float) -> None:
+        if run not in self._runs:
+            return  # it came back after it was given up
+        self._runs.discard(run)
+        lane, batch = run.lane, run.batch
         self._running -= 1
         self._out -= len(answers)
         if self._closed:

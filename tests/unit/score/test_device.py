@@ -172,3 +172,37 @@ async def test_an_unknown_lane_is_refused() -> None:
     with pytest.raises(ConfigError, match="image"):
         device.submit("image", asks(1))
     await device.close(1)
+
+
+class Hanging(Half):
+    """Hangs on batches with a view of `stuck` until its gate is opened."""
+
+    def score(self, views: Sequence[View], concepts: Sequence[Any]) -> list[Floats]:
+        if any(view.content == "stuck" for view in views):
+            self.gate.wait(30)
+        return [np.array([0.5], np.float32) for _ in views]
+
+
+async def test_a_batch_that_hangs_is_judged_view_by_view_and_the_one_at_fault_is_given_up() -> None:
+    """Its neighbours have their scores, each ask one answer, and the answers that come too late are none."""
+    desk, model, lost = Desk(), Hanging(), list[int]()
+    model.gate.clear()
+    device = Device(
+        [lane("text", model)],
+        SystemClock(),
+        desk.on_done,
+        hung_s=0.1,
+        on_lost=lambda name, count: lost.append(count),
+    )
+    device.start()
+    some = asks(5)
+    device.submit("text", [*some[:2], asks(3, "stuck")[2], *some[3:]])
+    await desk.has(5)
+    model.gate.set()
+    device.submit("text", asks(6)[5:])
+    await desk.has(6)
+    assert await device.close(5) == 0
+    assert sorted(answer.ticket for answer in desk.answers) == [0, 1, 2, 3, 4, 5]
+    failed = [answer.ticket for answer in desk.answers if isinstance(answer.result, ModelFailed)]
+    assert failed == [2]
+    assert lost == [1, 2]

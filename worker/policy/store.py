@@ -23,7 +23,7 @@ from worker.policy.recompile import Outcome, Recompiler
 from worker.policy.safeguards import Safeguards
 from worker.policy.signing import verify
 from worker.policy.source import PolicySource
-from worker.policy.status import PolicyStatus, SourceStatus
+from worker.policy.status import PolicyStatus, SourceStatus, stamp
 
 ReloadResult = Literal["applied", "rejected", "unchanged"]
 _Given = ParamSpec("_Given")
@@ -90,13 +90,13 @@ class PolicyStore:
         async with self._one_at_a_time:
             saved = await self._off_loop(self._last_good.load) if self._last_good else None
             self._ids_of_files = {good.file: name for name, good in (saved.policies if saved else {}).items()}
-            try:
-                folder, _ = await self._bring(gently=False)
-            except (SourceUnavailable, PolicyRejected, ConfigError) as error:
-                if saved is None:
-                    raise ConfigError(str(error)) from None
-                log.warning("policies.last_good", reason=str(error), effect="starting with the set in the state folder")
-                folder = None
+            files, folder = await self._read(), None
+            if files is not None:
+                folder, _ = await self._bring(files, gently=False)
+            elif saved is None:
+                raise ConfigError(str(self.source_status.message))
+            else:
+                log.warning("policies.last_good", saved=stamp(saved.saved), effect="starting with the set on disk")
             if saved is not None:
                 await self._restore(saved, folder)
             if self._book.is_empty:
@@ -108,11 +108,10 @@ class PolicyStore:
     async def reload(self) -> ReloadResult:
         """Read, validate and compile off the loop, then swap what changed. What fails keeps the last good one."""
         async with self._one_at_a_time:
-            try:
-                _, changed = await self._bring(gently=True)
-            except (SourceUnavailable, PolicyRejected, ConfigError):
-                result: ReloadResult = "rejected"
-            else:
+            files = await self._read()
+            result: ReloadResult = "rejected"
+            if files is not None:
+                _, changed = await self._bring(files, gently=True)
                 result = "rejected" if self._problems else "applied" if changed else "unchanged"
                 self._unsaved = self._unsaved or changed
             self._on_reload(result)
@@ -141,14 +140,8 @@ class PolicyStore:
             await self._source.stop()
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _bring(self, *, gently: bool) -> tuple[Folder, bool]:
-        """
-        Bring the source's set into force, policy by policy; what it was read as, and whether anything changed.
-
-        Raises:
-            SourceUnavailable, ConfigError: it cannot be read. PolicyRejected: it is not signed as it must be.
-        """
-        files = await self._read()
+    async def _bring(self, files: FileSet, *, gently: bool) -> tuple[Folder, bool]:
+        """Bring a set into force, policy by policy; what it was read as, and whether anything changed."""
         folder, wanted = await self._off_loop(self._recompiler.read, files)
         self._ids_of_files |= {source.file: policy_id for policy_id, source in folder.sources.items()}
         changed = False
@@ -165,8 +158,8 @@ class PolicyStore:
         self._say(self._problems_of(folder))
         return folder, changed
 
-    async def _read(self) -> FileSet:
-        """The source's set, once its signature is good; both failures stand in the source's status."""
+    async def _read(self) -> FileSet | None:
+        """The source's set, once its signature is good; None on a failure, which then stands in the source's status."""
         status = self.source_status
         status.last_request = self._clock.wall()
         try:
@@ -181,7 +174,7 @@ class PolicyStore:
             if status.message != str(error):
                 log.warning("policies.not_read", source=status.name, code=code, reason=str(error))
             status.code, status.message = code, str(error)
-            raise
+            return None
         status.code = status.message = None
         return files
 

@@ -59,6 +59,8 @@ def unpack(bundle: bytes, *, max_bytes: int) -> FileSet:
                     raise BundleRefused(f"it has more than {MAX_FILES} files")
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         raise BundleRefused(f"it is no tar.gz that can be read: {type(error).__name__}") from None
+    if not files:
+        raise BundleRefused("it has no files")
     return FileSet(files)
 
 

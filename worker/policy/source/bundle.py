@@ -59,7 +59,12 @@ class BundleSource:
         """As the port says; a bundle that has not changed is not sent again."""
         try:
             async for attempt in stamina.retry_context(
-                on=_TryAgainError, attempts=_ATTEMPTS, timeout=None, wait_initial=self._first_wait_s, wait_max=5.0
+                on=_TryAgainError,
+                attempts=_ATTEMPTS,
+                timeout=None,
+                wait_initial=self._first_wait_s,
+                wait_max=5.0,
+                wait_jitter=self._first_wait_s,
             ):
                 with attempt:
                     return await self._ask()

@@ -14,7 +14,7 @@ from worker.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-CODED = {"NotAnEvent", "PartUnreadable", "OverLimit", "Degradation"}
+CODED = {"NotAnEvent", "Parked", "PartUnreadable", "OverLimit", "Degradation"}
 
 
 def text(name: str) -> str:

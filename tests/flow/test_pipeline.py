@@ -172,9 +172,9 @@ async def test_credits_bound_what_is_in_flight(policies: Path) -> None:
     most = 0
     take = bench.worker.flow.credits.take
 
-    def counting(decoded_bytes: int) -> bool:
+    def counting(decoded_bytes: int, tenant: str | None = None) -> bool:
         nonlocal most
-        taken = take(decoded_bytes)
+        taken = take(decoded_bytes, tenant)
         most = max(most, bench.worker.flow.credits.held[0])
         return taken
 

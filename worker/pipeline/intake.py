@@ -143,27 +143,27 @@ class Intake:
         found = self._look(record)
         if isinstance(found, Exception):
             return self._bury(record, found, received)
-        envelope, policy = found
+        envelope, policy, candidate = found
         tenant = envelope.tenant
-        candidate = self._policies.candidate_of(tenant, envelope.id)
         size = envelope.decoded_bytes * (2 if trials.needs_trial(policy, candidate) else 1)
         if not flow.credits.take(size, tenant):
             return None
         slot = flow.slot(record.position, received, size)
         slot.record, slot.tenant = record, tenant
         stamp_ms, deadline_ms = record.timestamp_ms, envelope.deadline_ms
-        slot.terms = self._admission.terms(tenant, policy, stamp_ms=stamp_ms, deadline_ms=deadline_ms)
+        slot.terms = self._admission.terms(tenant, policy, stamp_ms=stamp_ms, deadline_ms=deadline_ms, now=received)
         if candidate is not None:
             trials.admit(flow, slot, policy, candidate)
         return slot, envelope, policy
 
-    def _look(self, record: Record) -> tuple[Envelope, Policy] | NotAnEvent | Parked:
-        """The envelope and its tenant's policy, or what the record is parked as."""
+    def _look(self, record: Record) -> tuple[Envelope, Policy, Policy | None] | NotAnEvent | Parked:
+        """The envelope, its tenant's policy and the candidate it is tried under; or what the record is parked as."""
         failures: tuple[str, ...] = ()
         while True:
             try:
                 envelope = self._decoder.envelope(record)
                 policy = self._policies.of(envelope.tenant)
+                candidate = self._policies.candidate_of(envelope.tenant, envelope.id)
             except NotAnEvent as error:
                 return error
             except Exception as error:  # noqa: BLE001  # whatever it is, its neighbours go on
@@ -172,7 +172,7 @@ class Intake:
                     return parked
                 continue
             if policy is not None:
-                return envelope, policy
+                return envelope, policy, candidate
             reason = "no policy for the event's tenant and none for `*`: add one to tenants.json"
             return NotAnEvent("unknown_tenant", reason, envelope.tenant)
 

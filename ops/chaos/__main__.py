@@ -12,6 +12,7 @@ import typer
 
 from ops.chaos.plan import FAULTS
 from ops.chaos.run import Options, Outcome, run
+from ops.chaos.scenarios import SCENARIOS, caught
 from ops.kafka.nodes import BrokerUnavailable
 
 GUARANTEES = ("at-least-once", "exactly-once")
@@ -46,6 +47,7 @@ def main(
     models: Annotated[str, typer.Option(help="standin, embedded or words.")] = "standin",
     workers: Annotated[int, typer.Option(min=1, help="Workers, where scale is not among the faults.")] = 2,
     mutation: Annotated[str | None, typer.Option(help="Break the workers: the run must then fail.")] = None,
+    mutations: Annotated[bool, typer.Option(help="Every mutation by a short run that must catch it.")] = False,
     markdown: Annotated[bool, typer.Option(help="End with a table for the docs.")] = False,
     keep: Annotated[bool, typer.Option(help="Keep the workers' logs of runs that hold.")] = False,
 ) -> None:
@@ -56,7 +58,11 @@ def main(
       python -m ops.chaos --seed 7
       python -m ops.chaos --seeds 10 --markdown
       python -m ops.chaos --seed 3 --faults kill,zombie --guarantee exactly-once
+      python -m ops.chaos --mutations
     """
+    if mutations:
+        missed = [scenario for scenario in SCENARIOS if not _mutation(*scenario)]
+        raise typer.Exit(1 if missed else 0)
     chosen = GUARANTEES if guarantee == "both" else (guarantee,)
     lists = [(kind,) for kind in FAULTS] if faults == "each" else [tuple(FAULTS) if faults == "all" else _named(faults)]
     base = Options(
@@ -74,6 +80,18 @@ def main(
         print(table(outcomes))
     if not all(outcome.verdict.holds for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _mutation(options: Options, wanted: tuple[str, ...]) -> bool:
+    """Run one scenario and say whether it was caught."""
+    print(f"{options.mutation}, {options.guarantee}, {', '.join(options.faults) or 'no fault'}", file=sys.stderr)
+    outcome = asyncio.run(run(options))
+    found = caught(outcome, wanted)
+    end = f"caught as {', '.join(found)}" if found else "NOT CAUGHT"
+    print(f"mutation={options.mutation} guarantee={options.guarantee} {outcome.verdict.line()} {end}", flush=True)
+    if found:
+        shutil.rmtree(outcome.folder)
+    return bool(found)
 
 
 def _named(faults: str) -> tuple[str, ...]:

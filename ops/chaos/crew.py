@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LOOK_S = 0.1
-_IMPORT_S = 5.0  # before this a worker may not have come to its signal handlers; it has read nothing then
+_START_S = 60.0
 _KILL_S = 20.0  # past this a worker asked to stop counts as hung
 
 
@@ -22,14 +22,19 @@ class Member:
 
     def __init__(self, number: int, words: Sequence[str], log: Path) -> None:
         self.number = number
+        self._log = log
         self.process = subprocess.Popen(words, stdout=log.open("ab"), stderr=subprocess.STDOUT)
         self.stopped = False  # by SIGSTOP
         self.asked: float | None = None  # monotonic seconds of its SIGTERM
-        self.started = time.monotonic()
 
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
+
+    @property
+    def began(self) -> bool:
+        """True when it has said anything: before that it imports, has read nothing and handles no signal."""
+        return self._log.stat().st_size > 0
 
     @property
     def frozen(self) -> bool:
@@ -87,8 +92,8 @@ class Crew:
                 self.members.remove(member)
                 code = member.process.returncode
                 if member.asked is not None:
-                    early = member.asked - member.started < _IMPORT_S and code == -signal.SIGTERM
-                    self.drains.append((0 if early else code, time.monotonic() - member.asked))
+                    if member.began:
+                        self.drains.append((code, time.monotonic() - member.asked))
                 else:
                     self.ends.append(code)
         staying = [member for member in self.members if member.asked is None]
@@ -109,8 +114,14 @@ class Crew:
 
     def pick(self, choice: float) -> Member | None:
         """One of the workers that run; None when there is none."""
-        running = [m for m in self.members if m.alive and m.asked is None and not m.stopped]
+        running = [m for m in self.members if m.alive and m.began and m.asked is None and not m.stopped]
         return running[int(choice * len(running))] if running else None
+
+    async def begun(self) -> None:
+        """Wait for the first worker that has begun."""
+        async with asyncio.timeout(_START_S):
+            while self.pick(0.0) is None:  # noqa: ASYNC110  # processes announce nothing
+                await asyncio.sleep(_LOOK_S)
 
     async def disband(self) -> None:
         """Ask all to stop and wait until they have."""

@@ -28,7 +28,14 @@ class Faults:
     """What can be done to one run. `proxy` and `broker` are None where the broker is somebody else's."""
 
     def __init__(
-        self, crew: Crew, cluster: Cluster, folder: Path, broker: Broker | None, proxy: Proxy | None, say: Say
+        self,
+        crew: Crew,
+        cluster: Cluster,
+        folder: Path,
+        broker: Broker | None,
+        proxy: Proxy | None,
+        say: Say,
+        freeze: str | None = None,
     ) -> None:
         self._crew, self._cluster, self._folder = crew, cluster, folder
         self._broker, self._proxy, self._say = broker, proxy, say
@@ -36,6 +43,7 @@ class Faults:
         self.policies = folder / "policies"
         self.in_force: list[InForce] = []
         self._version = 0
+        self._freeze = freeze
         self._strikes = {
             "kill": self._kill,
             "zombie": self._zombie,
@@ -75,7 +83,8 @@ class Faults:
         """Half of them at any moment, half in the middle of something: see `worker.freeze_when_told`."""
         member = await self._someone(fault.choice)
         member.stopped = True
-        if (point := POINTS.get(int(fault.choice * 1_000) % (2 * len(POINTS)))) is not None:
+        point = self._freeze or POINTS.get(int(fault.choice * 1_000) % (2 * len(POINTS)))
+        if point is not None:
             order = self._folder / f"freeze-{member.process.pid}"
             order.write_text(point)
             await self._until_frozen(member)

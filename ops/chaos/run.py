@@ -40,6 +40,7 @@ class Options:
     partitions: int = 6
     models: str = "standin"  # standin, embedded or words
     mutation: str | None = None
+    freeze: str | None = None  # where every zombie stops itself; None leaves it to the seed
     settle_s: float = 60.0  # longest that the workers may take to finish after the load
     bootstrap: str | None = None  # somebody's broker; None starts one
 
@@ -94,7 +95,7 @@ async def run(options: Options) -> Outcome:
         more += ["--mutation", options.mutation] if options.mutation else []
         size = 1 if "scale" in options.faults else options.workers
         crew = Crew(command(folder / "worker.toml", "--hang", str(folder / "hang"), *more), folder, size)
-        faults = Faults(crew, cluster, folder, broker, proxy, say)
+        faults = Faults(crew, cluster, folder, broker, proxy, say, options.freeze)
         faults.first_policies()
         try:
             ledger = await _load(options, cluster, crew, faults)
@@ -111,6 +112,7 @@ async def _load(options: Options, cluster: Cluster, crew: Crew, faults: Faults) 
     background = [asyncio.create_task(crew.watch()), asyncio.create_task(cluster.sample())]
     ledger = Ledger(options.guarantee == "exactly-once", options.models == "standin", most_bytes=_most(options))
     try:
+        await crew.begun()
         began = time.monotonic()
         struck = plan(options.seed, options.seconds, options.faults)
         say("plan: " + "; ".join(map(str, struck)))

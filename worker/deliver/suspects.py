@@ -5,8 +5,9 @@ The mark says which run of a worker is under way from the committed offset on. A
 away. One that dies leaves it, and whoever reads next knows:
 
 1. After one death, records run in windows, each named by a mark before it starts, until all that may have been in
-   flight lies behind.
-2. After a death in a window, its records run one at a time, with nothing else in flight, each named before it starts.
+   flight lies behind. Each window that is survived makes the next twice as long, so that this ends soon.
+2. After a death in a window of the first size, its records run one at a time, with nothing else in flight, each named
+   before it starts. A longer one is first run again in windows of the first size.
 3. A death with one record named convicts that record. It is parked without being decoded.
 
 Pure: no I/O, no clock. In normal running the mark rides on commits that happen anyway.
@@ -25,6 +26,7 @@ from worker.core.records import Partition, Position
 
 _VERSION = 1
 _EVERYTHING = 1 << 63
+_GROWTH = 32  # how much longer than the first a window may become
 
 
 class Step(Enum):
@@ -84,13 +86,15 @@ class _Partition:
     covered: int = 0  # offsets below it are admitted under the mark that is stored
     window: tuple[int, int] | None = None
     named: int | None = None
+    size: int = 0  # records of the window that is stored; 0 before the first
+    steady: int = 0  # windows do not grow below it: one that died ended there
 
 
 class Suspects:
     """
     Args:
         run: names this run of this worker; a mark that it left itself counts no death.
-        window: records that run together after a death.
+        window: records that run together after a death, at first.
         reach: offsets past the committed one that may be in flight before the next commit.
         deaths: how many convict the record that was named at the last one; at least 3.
     """
@@ -117,7 +121,10 @@ class Suspects:
         if died and mark.named is not None and deaths >= self._limit:
             found.guilty, found.deaths = mark.named, 1
         elif deaths > 1 and mark.window is not None:
-            found.alone = found.window = mark.window
+            if mark.window[1] - mark.window[0] <= self._window:
+                found.alone = found.window = mark.window
+            else:
+                found.steady = mark.window[1]
         return mark
 
     def step(self, position: Position) -> Step:
@@ -143,7 +150,9 @@ class Suspects:
         found, offset = self._partitions[position.of], position.offset
         found.alone = found.named = found.guilty = None
         if found.deaths and offset < found.until:
-            found.deaths, found.covered = 1, offset + self._window
+            grown = min(found.size * 2, self._window * _GROWTH) if offset >= found.steady else 0
+            found.size = max(grown, self._window)
+            found.deaths, found.covered = 1, offset + found.size
             found.window = (offset, found.covered)
         else:
             found.deaths, found.until, found.window, found.covered = 0, 0, None, _EVERYTHING

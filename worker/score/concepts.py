@@ -83,13 +83,16 @@ class TextConcepts:
 
     A head depends on its own category alone: adding a category never moves the scores of another, and tenants that
     share categories share the work.
+
+    Args:
+        harmless: lines to set operating points by, in place of those that ship.
     """
 
-    def __init__(self, model: TextModel) -> None:
+    def __init__(self, model: TextModel, harmless: Sequence[str] | None = None) -> None:
         lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
         parameters = (_RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
         self._embeddings = EmbeddingCache(model.digest, model.embed_texts)
-        self._sample = Sample(self._embeddings.embed)
+        self._sample = Sample(self._embeddings.embed, harmless)
         self.digest = content_digest(model.digest, *lines, json.dumps(parameters), self._sample.digest)
         self._background = _Background(_with_one(self._embeddings.embed(lines)))
         self._heads: OrderedDict[_Key, _Head] = OrderedDict()
@@ -158,13 +161,16 @@ class _Background:
         self._weights = np.full(len(rows), _BACKGROUND / len(rows))
         self._inverse = np.linalg.inv((rows.T * self._weights) @ rows + np.diag(penalty))
         self._pull = -(self._weights @ rows)
+        self._seen = rows @ self._inverse
+        self._leverage = np.einsum("ij,ij->i", self._seen, rows)
 
     def head(self, definition: Doubles, violating: Doubles, allowed: Doubles) -> _Head:
         """
         Weighted ridge regression on +1 and -1, then a line that makes its value log-odds.
 
         definition, violating, allowed: float64 [n, 385], any of them empty. The background's share of the normal
-        equations is inverted already, so a head costs an inverse of the size of its own examples (Woodbury).
+        equations is inverted already, so a head costs an inverse of the size of its own examples (Woodbury), which is
+        never multiplied out: a thousand tenants start in seconds.
         """
         share = _definition_share(len(violating)) if len(definition) else 0.0
         weights = np.concatenate(
@@ -178,20 +184,24 @@ class _Background:
         signs = np.concatenate([np.ones(len(definition) + len(violating)), -np.ones(len(allowed))])[weights > 0]
         weights = weights[weights > 0]
         seen = self._inverse @ rows.T
-        inverse = self._inverse - seen @ np.linalg.solve(np.diag(1 / weights) + rows @ seen, seen.T)
-        head = inverse @ (self._pull + rows.T @ (weights * signs))
-        line = self._calibrated(head, inverse, rows, signs, weights, len(violating))
+        own = rows @ seen
+        inner = np.linalg.inv(np.diag(1 / weights) + own)
+        target = self._pull + rows.T @ (weights * signs)
+        head = self._inverse @ target - seen @ (inner @ (seen.T @ target))
+        across = np.concatenate([self._seen @ rows.T, own])
+        leverage = np.concatenate([self._leverage, own.diagonal()]) - np.einsum("ij,ij->i", across @ inner, across)
+        line = self._calibrated(head, leverage, rows, signs, weights, len(violating))
         return _Head((head[:-1] * line.slope).astype(np.float32), float(head[-1] * line.slope + line.shift))
 
     def _calibrated(
-        self, head: Doubles, inverse: Doubles, rows: Doubles, signs: Doubles, weights: Doubles, examples: int
+        self, head: Doubles, leverage: Doubles, rows: Doubles, signs: Doubles, weights: Doubles, examples: int
     ) -> Line:
         """The line from values to log-odds, fitted on each example's value under the head made without it."""
         everything = np.concatenate([self._rows, rows])
         targets = np.concatenate([-np.ones(len(self._rows)), signs])
         shares = np.concatenate([self._weights, weights])
         values = everything @ head
-        leverage = np.minimum(shares * np.einsum("ij,ij->i", everything @ inverse, everything), 0.99)
+        leverage = np.minimum(shares * leverage, 0.99)
         alone = values + leverage / (1 - leverage) * (values - targets)
         for sign, prior in ((1, _PRIOR), (-1, 1 - _PRIOR)):
             shares[targets == sign] *= prior / shares[targets == sign].sum()

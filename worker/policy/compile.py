@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
 
@@ -121,6 +121,10 @@ class CompiledPolicy:
         if found.scores is None and not found.hits:
             return None
         return self._unconditional or self._judge(self._conditions.outcomes(found))
+
+    def judges(self, found: Findings, unknown: Collection[str]) -> list[Judge]:
+        """The tree in every way it may stand for an event of which some fields are not known; empty if too many."""
+        return [self._judge(outcomes) for outcomes in self._conditions.possible(found, unknown)]
 
     def adopt(self, findings: Findings, categories: Sequence[str]) -> Findings:
         """What was found under a policy of the same basis, with these categories, as this one would have found it."""

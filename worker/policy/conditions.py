@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,7 @@ STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")
 _IDENTITIES = frozenset({"context.actor", "stream.id", "stream.seq", "stream.offset_ms", "stream.speaker"})
 _ROOTS = frozenset({"context", "parts", "stream"})
 _MAX_CACHED = 4096
+_MOST_UNKNOWN = 3  # conditions of unknown outcome: 27 ways
 _NOTHING: Mapping[str, Any] = {}
 
 _STRING = re.compile(r"""[rRbB]{0,2}("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')""")
@@ -69,6 +71,19 @@ class Conditions:
                 self._cache.clear()
             found = self._cache[key] = self._evaluate(findings)
         return found
+
+    def possible(self, findings: Findings, unknown: Collection[str]) -> list[Outcomes]:
+        """
+        Every way they may come out for an event of which the fields `unknown` (`context.audience`) are not known.
+
+        Empty where that would be more than a few.
+        """
+        open_ = [bool(condition.reads & set(unknown)) for condition in self._conditions]
+        if sum(open_) > _MOST_UNKNOWN:
+            return []
+        known = self._evaluate(findings)
+        ways = [(True, False, None) if is_open else (said,) for is_open, said in zip(open_, known, strict=True)]
+        return list(itertools.product(*ways))
 
     def _key(self, findings: Findings) -> tuple[Any, ...]:
         """All that is read, each with its class: CEL tells 1, 1.0 and true apart, Python's dict does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from worker.core.events import Degradation, PartType
 from worker.core.views import Evidence, Floats
 from worker.policy.adopt import own_hits
 from worker.policy.compile import CompiledPolicy, decide_each
+from worker.policy.evaluate import decide
 from worker.policy.tools.answerable import Answerable, compare, missing_fields
 
 _TYPES = {kind.label: int(kind) for kind in PartType}
@@ -42,7 +43,7 @@ class _Waiting:
     decision: Mapping[str, Any]
     holds: Answerable
     findings: Findings
-    missing: tuple[str, ...] = ()
+    lacking: Sequence[str] = ()  # fields that the policy's conditions read and the decision does not have
 
 
 @dataclass(slots=True)
@@ -79,10 +80,25 @@ class Retrial:
             if answer is None:
                 waiting.append(self._gather(place, decision))
         self._score(waiting)
-        verdicts = decide_each([self._policy] * len(waiting), [one.findings for one in waiting])
-        for one, verdict in zip(waiting, verdicts, strict=True):
+        whole = [one for one in waiting if not one.lacking]
+        verdicts = decide_each([self._policy] * len(whole), [one.findings for one in whole])
+        for one, verdict in zip(whole, verdicts, strict=True):
             answers[one.place] = self._answer(one, verdict)
+        for one in waiting:
+            if one.lacking:
+                answers[one.place] = self._in_every_way(one)
         return answers
+
+    def _in_every_way(self, one: _Waiting) -> Retried:
+        """Fields that conditions read are not stored: an answer only where every outcome of those comes to the same."""
+        lacking = Retried(None, missing=tuple(f"{name} is not stored" for name in one.lacking))
+        judges = self._policy.judges(one.findings, one.lacking)
+        verdicts = decide(judges, [one.findings] * len(judges))
+        # Notes say which condition failed, which is not known here.
+        if not verdicts or any(replace(verdict, notes=()) != replace(verdicts[0], notes=()) for verdict in verdicts):
+            return lacking
+        answer = self._answer(one, verdicts[0])
+        return lacking if answer.at_least else answer
 
     def scores(self, decisions: Sequence[Mapping[str, Any]]) -> Floats:
         """float32 [N, 3, C]: own scores as they stand in decisions, NaN where the log has none that holds."""
@@ -106,7 +122,10 @@ class Retrial:
             found.hits = own_hits([_hit(hit) for hit in decision["hits"]], self._policy.lists)
         if decision["degraded"]:
             found.degraded = [Degradation(d["code"], d["rule"], d["where"], d["reason"]) for d in decision["degraded"]]
-        return _Waiting(place, decision, holds, found)
+        lacking: Sequence[str] = ()
+        if self._policy.context_fields or self._policy.stream_fields:
+            lacking = missing_fields(decision["context"], decision.get("stream"), self._policy)
+        return _Waiting(place, decision, holds, found, lacking)
 
     def _holds(self, about: Mapping[str, str]) -> Answerable:
         key = about["digest"], about.get("basis", "")
@@ -142,12 +161,6 @@ class Retrial:
 
     def _answer(self, one: _Waiting, verdict: Verdict) -> Retried:
         found, holds = one.findings, one.holds
-        judged = found.scores is not None or found.hits
-        reads = self._policy.context_fields or self._policy.stream_fields
-        if reads and (judged or holds.unknown or holds.unknown_lists):
-            lacking = missing_fields(one.decision["context"], one.decision.get("stream"), self._policy)
-            if lacking:
-                return Retried(None, missing=tuple(f"{name} is not stored" for name in lacking))
         action, _ = fall_back(verdict.action, (d.rule for d in found.degraded), self._policy.otherwise)
         if not (holds.unknown or holds.unknown_lists) or action is Action.BLOCK:
             return Retried(action, verdict)

@@ -15,6 +15,7 @@ from worker.deliver.credits import Credits
 from worker.deliver.rates import EventRates
 
 _OTHERS_S = 10.0  # a tenant that was admitted within so long counts as waiting
+_MOST_PLAIN = 10_000
 _FRESH_S = 1.0  # how long a worker's share of the partitions is believed
 
 
@@ -100,24 +101,37 @@ class Admission:
         self._credits = credits
         self._share = share
         self._rates = EventRates()
-        self._last = ("", float("-inf"))  # the tenant admitted last, and when
-        self._other = float("-inf")  # when a tenant other than that was admitted last
+        self._last, self._last_at = "", float("-inf")  # the tenant admitted last, and when
+        self._other_at = float("-inf")  # when a tenant other than that was admitted last
+        self._plain: dict[str, Terms] = {}  # of tenants that nothing is asked of
 
-    def terms(self, tenant: str, rules: Rules, *, stamp_ms: int, deadline_ms: int | None) -> Terms:
+    def terms(self, tenant: str, rules: Rules, *, stamp_ms: int, deadline_ms: int | None, now: float) -> Terms:
         """
         Of an event that has its credits. Counts it; call once an event.
 
+        now: monotonic seconds.
         stamp_ms: the queue's, Unix milliseconds; 0 where there is none, and then nothing is late or too often.
         deadline_ms: the event's own, from the stamp; None: the worker's.
         """
-        now = self._clock.now()
-        self._note(tenant, now)
+        if tenant != self._last:
+            self._last, self._other_at = tenant, self._last_at
+        self._last_at = now
         sheds = rules.otherwise("late") != "score"
+        if not sheds and deadline_ms is None and self._settings.deadline_ms is None and rules.events_per_s is None:
+            return self._at_any_time(tenant, rules.weight)
         left_s = self._left_s(stamp_ms, deadline_ms)
         why = self._why(tenant, rules, stamp_ms, left_s, sheds=sheds, now=now)
         if why is not None:
             self._metrics.overload.labels(why.code, "shed" if sheds else "scored").inc()
         return Terms(tenant, rules.weight, now + left_s, why if sheds else None, sheds)
+
+    def _at_any_time(self, tenant: str, weight: float) -> Terms:
+        plain = self._plain.get(tenant)
+        if plain is None or plain.weight != weight:
+            if len(self._plain) >= _MOST_PLAIN:
+                self._plain.clear()
+            plain = self._plain[tenant] = Terms(tenant, weight)
+        return plain
 
     def _left_s(self, stamp_ms: int, deadline_ms: int | None) -> float:
         """Seconds to the deadline, below 0 past it."""
@@ -140,15 +154,9 @@ class Admission:
             return Degradation("over_share", "late", "event", reason)
         return None
 
-    def _note(self, tenant: str, now: float) -> None:
-        last, at = self._last
-        if tenant != last:
-            self._other = at
-        self._last = (tenant, now)
-
     def _over_share(self, tenant: str, now: float) -> bool:
         """True when the tenant, which was admitted last, holds its share while another was there a moment ago."""
-        if now - self._other > _OTHERS_S:
+        if now - self._other_at > _OTHERS_S:
             return False
         share = self._settings.tenant_share
         held, most = self._credits.held_by(tenant), self._credits.most

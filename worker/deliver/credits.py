@@ -22,7 +22,7 @@ class Credits:
             raise ConfigError("credits must be at least 1: raise flow.events and flow.decoded_bytes")
         self._events, self._bytes = events, decoded_bytes
         self._events_held = self._bytes_held = 0
-        self._tenants: dict[str, tuple[int, int]] = {}  # what each holds; those that hold nothing are not in it
+        self._tenants: dict[str, list[int]] = {}  # events and bytes of each; those that hold nothing are not in it
         self._returned = asyncio.Event()
 
     @property
@@ -41,7 +41,8 @@ class Credits:
 
     def held_by(self, tenant: str) -> tuple[int, int]:
         """Events and bytes in flight of one tenant."""
-        return self._tenants.get(tenant, (0, 0))
+        events, size = self._tenants.get(tenant, (0, 0))
+        return events, size
 
     def take(self, decoded_bytes: int, tenant: str | None = None) -> bool:
         """Admit one event of so many bytes; False when it must wait. None: of nobody that is known."""
@@ -52,19 +53,23 @@ class Credits:
         self._events_held += 1
         self._bytes_held += decoded_bytes
         if tenant is not None:
-            events, size = self._tenants.get(tenant, (0, 0))
-            self._tenants[tenant] = (events + 1, size + decoded_bytes)
+            held = self._tenants.get(tenant)
+            if held is None:
+                self._tenants[tenant] = [1, decoded_bytes]
+            else:
+                held[0] += 1
+                held[1] += decoded_bytes
         return True
 
     def give_back(self, events: int, decoded_bytes: int, of: Iterable[tuple[str | None, int]] = ()) -> None:
         """Return what finished events held. `of`: the tenant and the bytes of each that was taken for one."""
         for tenant, size in of:
             if tenant is not None:
-                held, bytes_held = self._tenants[tenant]
-                if held == 1:
+                held = self._tenants[tenant]
+                held[0] -= 1
+                held[1] -= size
+                if not held[0]:
                     del self._tenants[tenant]
-                else:
-                    self._tenants[tenant] = (held - 1, bytes_held - size)
         self._events_held -= events
         self._bytes_held -= decoded_bytes
         assert self._events_held >= 0, "credits returned twice. This is a bug."

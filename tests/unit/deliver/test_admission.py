@@ -43,7 +43,8 @@ class Bench:
     def code(self, rules: Rules, tenant: str = "acme", stamp_ms: int = NOW_MS, deadline_ms: int | None = None) -> str:
         """Admit one; what it was shed for, "" when models look at it."""
         assert self.credits.take(1, tenant)
-        terms = self.admission.terms(tenant, rules, stamp_ms=stamp_ms, deadline_ms=deadline_ms)
+        now = self.clock.now()
+        terms = self.admission.terms(tenant, rules, stamp_ms=stamp_ms, deadline_ms=deadline_ms, now=now)
         return terms.shed.code if terms.shed is not None else ""
 
     def counted(self, code: str, done: str) -> float:
@@ -76,10 +77,10 @@ def test_a_tenant_that_chose_so_is_shed_past_its_deadline(choice: str) -> None:
 def test_the_deadline_of_the_asks_is_the_stamp_and_the_event_s_own_limit() -> None:
     """In monotonic seconds, for the lane with least slack."""
     bench = Bench()
-    terms = bench.admission.terms("acme", Rules(weight=3), stamp_ms=NOW_MS - 500, deadline_ms=2_000)
+    terms = bench.admission.terms("acme", Rules(weight=3), stamp_ms=NOW_MS - 500, deadline_ms=2_000, now=0.0)
     assert terms.deadline == pytest.approx(bench.clock.now() + 1.5)
     assert (terms.weight, terms.tenant, terms.expendable) == (3, "acme", True)
-    assert bench.admission.terms("acme", Rules(), stamp_ms=NOW_MS, deadline_ms=None).deadline == float("inf")
+    assert bench.admission.terms("acme", Rules(), stamp_ms=NOW_MS, deadline_ms=None, now=0.0).deadline == float("inf")
 
 
 @given(st.floats(0.1, 300), st.floats(0.01, 1), st.integers(1, 40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +65,9 @@ class Rules:
 
     def decide(self, findings: Any) -> list[Verdict]:
         return [Verdict(Action.ALLOW) for _ in findings]
+
+    def adopt(self, findings: Findings, categories: Sequence[str]) -> Findings:
+        return findings
 
     def otherwise(self, rule: str) -> str:
         return self.fallback.get(rule, "flag")

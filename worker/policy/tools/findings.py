@@ -40,7 +40,12 @@ CODES: dict[str, tuple[Severity, str]] = {
     "TG402": ("warning", "exception that never applies"),
     "TG501": ("warning", "test without category"),
     "TG502": ("warning", "two tests with one name"),
+    "TG601": ("warning", "late events are allowed unseen"),
+    "TG602": ("warning", "limit that sheds nothing"),
 }
+
+
+_OF_A_NODE = 5  # when, its number, set, a node, a field
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,17 @@ def at_path(
     """
     span = text.nearest(path)
     start, end = span.value if value else span.key
-    cut: Edit | None = (lambda now: now.without(path)) if edit and path in text.spans else None
+    cut: Edit | None = (lambda now: now.without(_whole(now, path))) if edit and path in text.spans else None
     return at_offsets(code, file, text, start, end, dotted(path), message, mend, cut)
+
+
+def _whole(text: TextMap, path: Path) -> Path:
+    """`path`, or the object around it where that says nothing else: `on`, a type in it, a condition's node."""
+    while text.members(path[:-1]) == 1 and (
+        "on" in path[-3:-1] or (path[0] == "when" and len(path) == _OF_A_NODE) or path[-2] == "children"
+    ):
+        path = path[:-1]
+    return path
 
 
 def at_offsets(

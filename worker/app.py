@@ -26,7 +26,7 @@ from worker.deliver.afterwards import Afterwards
 from worker.deliver.decision import DecisionWriter
 from worker.deliver.sample import ReviewSample
 from worker.deliver.suspects import Suspects
-from worker.lifecycle import Health, Loading, Report, http_app, serving, spare_the_collector, stop_on_signals
+from worker.lifecycle import Health, Loading, Report, either, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
 from worker.pipeline.deadman import dead_man
 from worker.pipeline.deciding import Deciding
@@ -144,7 +144,7 @@ class Worker:
         if self._feed is not None:
             beside.append(asyncio.create_task(self._feed.run(), name="status topic"))
         try:
-            await self.pipeline.run()
+            await either(self.pipeline.run(), self.health.watch())
         finally:
             self.flow.stopping.set()
             await self._device.close(1.0)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,12 +19,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from worker import __version__
+from worker.core.errors import ClientStuck
 from worker.core.metrics import Metrics
 from worker.core.ports import Transport
 from worker.pipeline.flow import Flow
+from worker.watchdog import Signs, Watchdog
 
 log = structlog.get_logger(__name__)
 
+LOOK_EVERY_S = 1.0
 ALIVE_S = 30.0  # a poll is never this long in coming unless the loop hangs
 
 
@@ -68,16 +71,39 @@ class Health:
         self._metrics = metrics
         self._policies = policies
         self._policy_source = policy_source
+        self._dog = Watchdog(flow.clock, flow.settings.stuck_s)
         self.models: list[dict[str, str]] | None = None  # None until they are loaded
         self.breaker: Callable[[], list[dict[str, Any]]] = list  # categories that are not trusted to block now
 
+    def signs(self) -> Signs:
+        """What the watchdog looks at."""
+        flow, queue, now = self._flow, self._transport.health(), self._flow.clock.now()
+        return Signs(
+            poll_s=now - flow.last_poll,
+            silent_s=queue.silent_s,
+            commit_s=now - flow.commits_fail_since if flow.commits_fail_since is not None else 0.0,
+            answering=queue.connected,
+            partitions=len(queue.partitions),
+            draining=flow.stopping.is_set(),
+        )
+
+    async def watch(self) -> None:
+        """
+        Look every second, until cancelled.
+
+        Raises:
+            ClientStuck: the queue answers others and not this worker's client.
+        """
+        while (found := self._dog.look(self.signs())).alive:
+            await asyncio.sleep(LOOK_EVERY_S)
+        raise ClientStuck(f"{found.detail}: start the worker again")
+
     def alive(self) -> Check:
-        """The loop turns. A queue that is away does not make a worker dead."""
-        age = self._flow.clock.now() - self._flow.last_poll
-        connected = self._transport.health().connected
-        if not connected or self._flow.stopping.is_set():
-            return Check("loop", True, "waiting for the queue" if not connected else "draining")
-        return Check("loop", age < ALIVE_S, f"last poll {age:.1f} s ago")
+        """The loop turns. A queue that is away, or has nothing for this worker, does not make a worker dead."""
+        signs = self.signs()
+        found = self._dog.look(signs)
+        turning = signs.poll_s < ALIVE_S or not signs.answering or signs.draining
+        return Check("loop", found.alive and turning, found.detail)
 
     def ready(self) -> list[Check]:
         """All that must hold before the worker counts as ready."""
@@ -127,6 +153,19 @@ class Health:
         metrics.in_flight.set(events)
         metrics.in_flight_bytes.set(decoded_bytes)
         return generate_latest(metrics.registry)
+
+
+async def either(*lives: Coroutine[Any, Any, None]) -> None:
+    """Run several at once until the first ends or raises; the others are cancelled and waited for."""
+    tasks = [asyncio.create_task(life) for life in lives]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Report(Protocol):

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         """A drain ends before the group goes on without it; a dead letter fits into a request with its headers."""
         if self.transport != "kafka":
             return self
+        if self.flow.stuck_s * 1000 <= max(self.kafka.rebalance_timeout_ms, self.kafka.session_timeout_ms):
+            raise ValueError(
+                f"flow.stuck_s {self.flow.stuck_s:g} is not above kafka.rebalance_timeout_ms and "
+                "kafka.session_timeout_ms: a rebalance would count as being stuck, raise it"
+            )
         if self.flow.drain_s * 1000 >= self.kafka.rebalance_timeout_ms:
             raise ValueError(
                 f"flow.drain_s {self.flow.drain_s:g} is not below kafka.rebalance_timeout_ms "

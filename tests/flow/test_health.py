@@ -155,10 +155,10 @@ async def test_publishes_that_are_refused_make_the_worker_not_ready(
     publish = bench.transport.publish
     refuse = True
 
-    async def refusing(outgoing: object, offsets: object) -> None:
+    async def refusing(*given: object) -> None:
         if refuse:
             raise PublishFailed("not acknowledged: try again")
-        await publish(outgoing, offsets)  # type: ignore[arg-type]
+        await publish(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bench.transport, "publish", refusing)
     async with asyncio.timeout(20), asking(bench.worker) as client, bench.running():

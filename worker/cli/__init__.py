@@ -8,7 +8,7 @@ import typer
 
 from worker import __version__
 from worker.cli import deadletter, demo, doctor, moderate, policy, queue, run, schemas
-from worker.core.errors import TidegateError
+from worker.core.errors import ClientStuck, TidegateError
 
 app = typer.Typer(
     name="tidegate",
@@ -52,4 +52,4 @@ def main() -> None:
         app()
     except TidegateError as error:
         typer.secho(f"tidegate: {error}", fg="red", err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, ClientStuck) else 2)

@@ -12,6 +12,7 @@ Every error this worker raises on purpose, by what the loop does with it.
   + TransportUnavailable        RETRY        the queue cannot be reached just now
   + SourceUnavailable           RETRY        the policies' source cannot be read just now
   + PolicyRejected              KEEP_OLD     a policy does not validate or compile
+  + ClientStuck                 EXIT         the queue answers, our own client does not recover: start anew
   + ConfigError                 EXIT         settings that can never work; refuse to start
   + WeightsRejected             EXIT         a model's weights are missing or not the pinned ones
   + TooManyParked               EXIT         most records would be parked: the fault is not theirs
@@ -169,6 +170,12 @@ class PolicyRejected(TidegateError):
         place = ":".join(str(p) for p in (file, line) if p is not None)
         super().__init__(": ".join(p for p in (place, where, reason) if p))
         self.reason, self.file, self.line, self.where, self.code = reason, file, line, where, code
+
+
+class ClientStuck(TidegateError):
+    """The queue answers others and not this worker's client, which did not recover: a new process will."""
+
+    disposition = Disposition.EXIT
 
 
 class ConfigError(TidegateError):

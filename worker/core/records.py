@@ -87,6 +87,7 @@ class TransportHealth:
     detail: str  # one sentence for people
     lag: dict[Partition, int]  # records behind the end, per partition, where known
     total: int = 0  # partitions of the input topic, over all workers; 0 where not known
+    silent_s: float = 0.0  # seconds since the queue last answered the worker's own client
 
     @property
     def share(self) -> float:

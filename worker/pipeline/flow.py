@@ -35,6 +35,9 @@ class FlowSettings(BaseModel):
     transaction_interval_s: float = Field(
         0.1, ge=0, description="exactly once: how often a busy partition's decisions are published and committed"
     )
+    stuck_s: float = Field(
+        60.0, gt=0, description="end the process when its client does not recover for so long while the queue answers"
+    )
     drain_s: float = Field(20.0, gt=0, description="longest drain at a stop or a revoke")
     prepare_events: int = Field(32, ge=1, description="events decoded together in one thread call")
     dead_letter_bytes: int = Field(900_000, ge=1, description="a larger dead letter becomes a pointer")
@@ -106,6 +109,7 @@ class Flow:
         self.stopping = asyncio.Event()
         self.last_poll = clock.now()
         self.failing: set[Hashable] = set()  # partitions, or None for all, whose last publish failed
+        self.commits_fail_since: float | None = None
         self._epochs: Counter[Partition] = Counter()
 
     def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:

@@ -138,16 +138,25 @@ class Outlet:
         async with self._committing:
             offsets = self._flow.ledger.committable()
             if not offsets:
+                self._flow.commits_fail_since = None  # what was owed went with its partitions
                 return True
             try:
                 await self._transport.commit(offsets, self._flow.suspects.marks(offsets))
             except TransportUnavailable as error:
-                self._flow.metrics.commits.labels("failed").inc()
+                self._committed(False)
                 log.warning("commit.failed", partitions=len(offsets), error=str(error))
                 return False
             self._flow.ledger.committed(offsets)
-            self._flow.metrics.commits.labels("ok").inc()
+            self._committed(True)
             return True
+
+    def _committed(self, stood: bool) -> None:
+        flow = self._flow
+        flow.metrics.commits.labels("ok" if stood else "failed").inc()
+        if stood:
+            flow.commits_fail_since = None
+        elif flow.commits_fail_since is None:
+            flow.commits_fail_since = flow.clock.now()
 
     async def store(self, offsets: dict[Partition, int], marks: dict[Partition, str]) -> bool:
         """Store marks beside offsets below which all is finished; False when the queue did not take them."""
@@ -160,11 +169,11 @@ class Outlet:
                 else:
                     await self._transport.commit(offsets, marks)
             except (TransportUnavailable, PublishFailed) as error:
-                self._flow.metrics.commits.labels("failed").inc()
+                self._committed(False)
                 log.warning("commit.failed", partitions=len(offsets), error=str(error))
                 return False
             self._flow.ledger.committed(offsets)
-            self._flow.metrics.commits.labels("ok").inc()
+            self._committed(True)
             return True
 
     async def release(self, partitions: Iterable[Partition], *, unfinished: bool = False) -> bool:

@@ -14,7 +14,7 @@ from worker.core.clock import Clock
 from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
 from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Order, Outgoing, Partition, Record, TransportHealth
-from worker.transport.kafka_cluster import REFUSED, connection, partition_counts, refusal
+from worker.transport.kafka_cluster import REFUSED, connection, partition_counts, refusal, serves_group
 from worker.transport.kafka_consumer import GroupReader
 from worker.transport.kafka_producer import BatchPublisher
 from worker.transport.settings import KafkaSettings, TopicSettings, topic_of
@@ -86,7 +86,7 @@ class KafkaTransport:
         """Make the reader, not yet started, and what publishes."""
         self._publisher = BatchPublisher(self._settings, self._options)
         await self._publisher.start()
-        self._reader = GroupReader(self._settings, self._options, self._topics.events)
+        self._reader = GroupReader(self._settings, self._options, self._topics.events, self._clock)
 
     async def _raise_if_refused(self, error: Exception) -> None:
         refused = error if isinstance(error, REFUSED) else await refusal(self._options)
@@ -145,7 +145,9 @@ class KafkaTransport:
         """As the port says."""
         partitions = self._reader.partitions if self._reader is not None else ()
         lag = self._reader.lag() if self._reader is not None else {}
-        return TransportHealth(self._connected, partitions, self._detail, lag, self._counts.get(self._topics.events, 0))
+        silent_s = self._reader.membership.silent_s if self._reader is not None else 0.0
+        total = self._counts.get(self._topics.events, 0)
+        return TransportHealth(self._connected, partitions, self._detail, lag, total, silent_s)
 
     async def _look(self) -> None:
         """Ask the cluster now and then whether it is there: aiokafka itself does not say."""
@@ -153,10 +155,19 @@ class KafkaTransport:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 async with asyncio.timeout(_LOOK_S):
-                    await self._admin.describe_topics([self._topics.events])
+                    await self._ask()
                 self._seen(True, "connected")
             except (KafkaError, OSError, TimeoutError) as error:
                 self._seen(False, f"no answer: {type(error).__name__}")
+
+    async def _ask(self) -> None:
+        """Ask the client at hand while the group hears us, else over one that has no part in our troubles."""
+        assert self._reader is not None
+        assert self._admin is not None
+        if self._connected and self._reader.membership.silent_s * 1000 < 3 * self._settings.heartbeat_interval_ms:
+            await self._admin.describe_topics([self._topics.events])
+        else:
+            await serves_group(self._options, self._settings.group_id)
 
     def _seen(self, connected: bool, detail: str) -> None:
         self._detail = f"{self._settings.bootstrap_servers}: {detail}"

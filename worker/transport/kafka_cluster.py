@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -14,6 +15,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     NoError,
     SaslAuthenticationFailed,
@@ -84,6 +86,18 @@ async def refusal(options: dict[str, Any]) -> Exception | None:
         return None
     conn.close()
     return None
+
+
+async def serves_group(options: dict[str, Any], group: str) -> None:
+    """Ask over connections of its own whether the group's coordinator can be reached. Raises KafkaError if not."""
+    client = AIOKafkaClient(**options)
+    try:
+        await client.bootstrap()
+        coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
+        if not await client.ready(coordinator, group=ConnectionGroup.COORDINATION):
+            raise KafkaConnectionError(f"no connection to the coordinator of {group}")
+    finally:
+        await client.close()
 
 
 async def partition_counts(

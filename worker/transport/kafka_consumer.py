@@ -16,12 +16,14 @@ from typing import Any, Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, GroupCoordinatorNotAvailableError, IllegalOperation, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalOperation, KafkaError
 
+from worker.core.clock import Clock
 from worker.core.errors import ConfigError, TransportUnavailable
 from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Headers, Partition, Position, Record
 from worker.transport.kafka_cluster import REFUSED
+from worker.transport.kafka_membership import Membership
 from worker.transport.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -48,7 +50,12 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     """One member of the group, reading one topic. A gate is shut while partitions change hands."""
 
     def __init__(
-        self, settings: KafkaSettings, options: Mapping[str, Any], topic: str, fence: Fence | None = None
+        self,
+        settings: KafkaSettings,
+        options: Mapping[str, Any],
+        topic: str,
+        clock: Clock,
+        fence: Fence | None = None,
     ) -> None:
         self._settings = settings
         self._topic = topic
@@ -79,6 +86,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             max_partition_fetch_bytes=settings.max_partition_fetch_bytes,
             isolation_level=settings.isolation_level,
         )
+        self.membership = Membership(self._consumer, clock)
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -90,6 +98,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._on_revoked = on_revoked
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
+        self.membership.listen()
 
     async def poll(self, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As `Transport.poll`. Raises what `on_revoked` raised, and ConfigError for a permission taken away."""
@@ -188,6 +197,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka after a rebalance."""
         owned = frozenset(Partition(*partition) for partition in assigned)
+        self.membership.heard()
         try:
             if self._fence is not None:
                 self._consumer.pause(*assigned)  # before anything is awaited: aiokafka reads on from now
@@ -215,15 +225,6 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         """The next poll raises `error`."""
         self._failure = error
         self._gate.set()
-
-    async def is_member(self) -> bool:
-        """Ask the group whether it still counts on this worker. Raises KafkaError when it does not say."""
-        coordinator = self._consumer._coordinator
-        if coordinator.member_id and await coordinator._do_heartbeat():
-            return True
-        if coordinator.member_id:
-            raise GroupCoordinatorNotAvailableError
-        return False
 
     async def _stored_marks(self, partitions: frozenset[TopicPartition]) -> dict[Partition, str]:
         """What stands beside the committed offsets; `committed()` gives the offsets alone. Waits for the broker."""

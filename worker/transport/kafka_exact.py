@@ -38,7 +38,7 @@ class ExactKafkaTransport(KafkaTransport):
         self._stopped = False
 
     async def _prepare(self) -> None:
-        self._reader = GroupReader(self._settings, self._options, self._topics.events, fence=self)
+        self._reader = GroupReader(self._settings, self._options, self._topics.events, self._clock, fence=self)
 
     def came(self, partitions: frozenset[Partition]) -> None:
         """As `Fence` says."""
@@ -51,7 +51,7 @@ class ExactKafkaTransport(KafkaTransport):
         """Fence the partition's earlier writers, then read on from what they committed."""
         reader = self._reader
         assert reader is not None
-        writer = PartitionWriter(self._settings, self._options, one, reader.is_member)
+        writer = PartitionWriter(self._settings, self._options, one, reader.membership.holds)
         self._writers[one] = writer
         while True:
             try:

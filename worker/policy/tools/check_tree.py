@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from worker.core.decisions import Action
 from worker.core.events import PART_TYPES
@@ -12,7 +12,7 @@ from worker.policy.tools.findings import Finding
 from worker.policy.tools.sites import Site, sites
 from worker.policy.tools.standing import OFF, PARTS, Said, Stand, Tree, lowest
 from worker.policy.tools.subject import Subject
-from worker.policy.tree import document_path
+from worker.policy.tree import ANY, document_path
 
 _ACTIONS = {"flag": Action.FLAG, "block": Action.BLOCK}
 
@@ -25,8 +25,11 @@ def check_tree(subject: Subject) -> Iterator[Finding]:
         if subject.owns(path):
             yield from _unreachable(subject, index, listed)
             yield from _unscored(subject, index, listed)
-    for site in sites(subject.tree):
-        yield from _flag_above_block(subject, site)
+    every = list(sites(subject.tree))
+    spoken = {(site.number, site.node, site.part) for site in every if {"flag", "block"} & set(site.fields)}
+    for site in every:
+        parts = [part for part in site.parts if site.part != ANY or (site.number, site.node, part) not in spoken]
+        yield from _flag_above_block(subject, site, parts)
         yield from _looser_than_parent(subject, site)
     yield from _without_dsa(subject)
 
@@ -102,8 +105,8 @@ def _in_force(subject: Subject, site: Site) -> list[Said] | None:
     return subject.situations.said(numbers, site.number)
 
 
-def _flag_above_block(subject: Subject, site: Site) -> Iterator[Finding]:
-    """TG202: what reaches the flag is blocked already."""
+def _flag_above_block(subject: Subject, site: Site, parts: Sequence[int]) -> Iterator[Finding]:
+    """TG202: what reaches the flag is blocked already; of `parts`, for which no `on` beside it speaks."""
     name = "flag" if "flag" in site.fields else "block"
     if name not in site.fields or not subject.owns((*site.path, name)):
         return
@@ -111,7 +114,7 @@ def _flag_above_block(subject: Subject, site: Site) -> Iterator[Finding]:
     if not every:
         return
     tree = subject.tree
-    stands = {part: [tree.stand(site.node, part, tree.own_under(said)) for said in every] for part in site.parts}
+    stands = {part: [tree.stand(site.node, part, tree.own_under(said)) for said in every] for part in parts}
     bad = [
         part
         for part, each in stands.items()

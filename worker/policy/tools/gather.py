@@ -128,7 +128,7 @@ def _read_policy(found: Gathered, path: Folder) -> Source | None:
     try:
         check_size(tree, source)
     except PolicyRejected as error:
-        found.rejected("TG112", error, "split the policy by tenant")
+        found.rejected("TG112", error, "give some tenants a policy of their own")
         return None
     return source
 

@@ -97,8 +97,10 @@ def is_redundant(situations: Situations, site: Site, name: str) -> bool:
     family = tree.below(site.node)
     numbers = [n for n in tree.touching({*family, *tree.ancestors(site.node)}) if _sets(tree, n, name)]
     every = situations.said(numbers, site.number)
-    if every is None:
+    if not every:  # not all known, or never in force: then the condition is what is wrong
         return False
+    if site.number is None:
+        every.append({})  # a condition that always holds hides what stands below it, and that is not the field's fault
     slot: Slot = (site.node, name, site.part)
     for said in every:
         own = tree.own_under(said)

@@ -44,6 +44,10 @@ class TextMap:
             path = path[:-1]
         return self.spans.get(path, Span((0, 0), (0, 0)))
 
+    def members(self, path: Path) -> int:
+        """How many members or items the value at `path` has."""
+        return sum(1 for one in self.spans if len(one) == len(path) + 1 and one[: len(path)] == path)
+
     def line_column(self, offset: int) -> tuple[int, int]:
         """1-based line and column, in characters."""
         line = bisect.bisect_right(self._lines, offset)

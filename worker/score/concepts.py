@@ -20,7 +20,7 @@ from worker.core.events import PART_TYPES
 from worker.core.ports import CategorySpec
 from worker.core.views import Concepts, Floats, Thresholds
 from worker.score.calibration import RATES, Sample, thresholds
-from worker.score.embeddings import EmbeddingCache
+from worker.score.embeddings import EmbeddingCache, Vectors
 from worker.score.platt import Line, fit_line
 from worker.score.weights import content_digest
 
@@ -96,6 +96,7 @@ class TextConcepts:
         self.digest = content_digest(model.digest, *lines, json.dumps(parameters), self._sample.digest)
         self._background = _Background(_with_one(self._embeddings.embed(lines)))
         self._heads: OrderedDict[_Key, _Head] = OrderedDict()
+        self._stored = Vectors("heads")  # float32 [385] each: weights, and bias last
         self._stacks: WeakValueDictionary[tuple[_Key | None, ...], Heads] = (
             WeakValueDictionary()
         )  # while a policy has it
@@ -133,6 +134,21 @@ class TextConcepts:
         return [None if key is None else self._heads[key] for key in keys]
 
     def _fit(self, keys: Sequence[_Key]) -> None:
+        """Heads for `keys`, from the disk where an earlier start left them."""
+        names = {key: bytes.fromhex(content_digest(self.digest, json.dumps(key))) for key in keys}
+        stored = self._stored.get(list(names.values())) if names else {}
+        for key, name in names.items():
+            if name in stored:
+                self._heads[key] = _Head(stored[name][:-1], float(stored[name][-1]))
+        missing = [key for key, name in names.items() if name not in stored]
+        if missing:
+            self._make(missing)
+            made = {
+                names[key]: np.append(self._heads[key].weights, np.float32(self._heads[key].bias)) for key in missing
+            }
+            self._stored.put(made)
+
+    def _make(self, keys: Sequence[_Key]) -> None:
         """Heads for `keys`, all their texts embedded together."""
         parts = [(_sentences(definition), violating, allowed) for definition, violating, allowed in keys]
         texts = [text for groups in parts for group in groups for text in group]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from PIL import Image
 
 from tests.flow.conftest import Bench, event
 from worker.app import Worker
@@ -41,7 +45,7 @@ class Words:
 
 
 class Calm:
-    """A scorer that finds nothing, counts what it was asked, and waits for its gate."""
+    """A scorer that finds harm in seven words and more, counts what it was asked, and waits for its gate."""
 
     ref = ModelRef("calm", "1", DIGEST)
     kind = ViewKind.TEXT
@@ -54,7 +58,10 @@ class Calm:
     def score(self, views: Sequence[View], concepts: Sequence[Concepts]) -> list[Floats]:
         self.gate.wait(20)
         self.asked += len(views)
-        return [np.full(int(count), 0.01, np.float32) for count in concepts]
+        return [
+            np.full(int(count), 0.95 if len(view.content) >= 7 else 0.01, np.float32)
+            for view, count in zip(views, concepts, strict=True)
+        ]
 
 
 class Everything:
@@ -166,3 +173,47 @@ async def test_samples_of_decisions_stand_in_the_review_topic(calm: Calm, tmp_pa
         assert decisions[sample["id"]] == sample
     assert sum(sample["action"] == "block" for sample in samples) == 5
     assert 25 <= sum(sample["action"] == "allow" for sample in samples) <= 75
+
+
+async def test_a_shed_picture_is_marked_as_shed_and_as_nothing_else(calm: Calm, tmp_path: Path) -> None:
+    """No complaint that nobody looks at it: that is what shedding means."""
+    worker = bench(calm, tmp_path / "policies", "flag", events_per_s=10)
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    part = {"type": "image", "data": base64.b64encode(picture.getvalue()).decode()}
+    text = {"type": "text", "text": "i will hurt you"}
+    async with worker.running():
+        worker.send([orjson.dumps({"id": f"e{i}", "tenant": "acme", "parts": [text, part]}) for i in range(40)])
+        await worker.until(40)
+    codes = Counter(tuple(d["code"] for d in one["degraded"]) for one in worker.decisions())
+    assert codes.keys() == {("nobody_looks",), ("over_rate",)}
+    assert codes["over_rate",] >= 20
+    assert {one["action"] for one in worker.decisions()} == {"block"}
+
+
+async def test_a_jump_of_blocks_opens_the_breaker_and_people_see_it(calm: Calm, tmp_path: Path) -> None:
+    """From none in 250 to three in four: flags with their cause, `/status`, the gauge, and all of them in review."""
+    clock = FakeClock()
+    rates = {"breaker.min_events": 50, "breaker.min_blocks": 10}
+    worker = bench(calm, tmp_path / "policies", None, clock=clock, rates=rates)
+    bad = "one two three four five six seven"
+
+    def events(mark: str, count: int, harmful: int) -> list[bytes]:
+        texts = [bad if i < harmful else "good morning" for i in range(count)]
+        return [event(f"{mark}{i}", text, context={"actor": f"{mark}{i}"}) for i, text in enumerate(texts)]
+
+    async with worker.running():
+        worker.send(events("calm", 250, 0))
+        await worker.until(250)
+        clock.advance(61)
+        worker.send(events("jump", 200, 150))
+        await worker.until(450)
+        status = worker.worker.health.status()["breaker"]
+        gauge = worker.worker.metrics.registry.get_sample_value("tidegate_breaker_open_nodes")
+    demoted = [one for one in worker.decisions() if one["overrides"]]
+    assert ([(row["category"], row["phase"]) for row in status], gauge) == ([("scam", "open")], 1)
+    assert len(demoted) >= 50
+    assert {(one["action"], one["overrides"][0]["cause"]) for one in demoted} == {("flag", "breaker")}
+    assert {one["reasons"][0]["action"] for one in demoted} == {"block"}
+    samples = {orjson.loads(record.value or b"")["id"] for record in worker.out("review")}
+    assert {one["id"] for one in demoted} <= samples

@@ -123,9 +123,11 @@ class Judging:
                     texts.append(TextSource(path, text, _TEXT))
                 case ImagePart():
                     listed = self._match_picture(assessment, part)
-                    jobs += self._look(slot, part.path, self._views.image(part), listed=listed)
+                    views = self._views.image(part) if slot.terms.shed is None else ()
+                    jobs += self._look(slot, part.path, views, listed=listed)
                 case AudioPart():
-                    jobs += self._look(slot, part.path, self._views.audio(part))
+                    clips = self._views.audio(part) if slot.terms.shed is None else ()
+                    jobs += self._look(slot, part.path, clips)
         jobs += self._read(slot, texts)
         if assessment.open_reads == 0:
             jobs += self._read_jointly(slot)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCHES ?= transport text image audio policy reload backtest eos scale overload
 
-.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean chaos chaos-mutations simulate
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +39,17 @@ schemas: $(VENV)/.installed ## write schemas/ from the code
 
 bench: $(VENV)/.installed-dev ## the benches, each side by side with its rivals
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done
+
+SEED ?= 1
+SEEDS ?= 1
+chaos: $(VENV)/.installed-dev ## real workers and a real Kafka, hurt from SEED on, SEEDS times, for both guarantees
+	@$(BIN)/python -m ops.chaos --seed $(SEED) --seeds $(SEEDS) $(ARGS)
+
+chaos-mutations: $(VENV)/.installed-dev ## workers broken on purpose: each must be caught
+	@$(BIN)/python -m ops.chaos --mutations
+
+simulate: $(VENV)/.installed-dev ## the loop on a virtual clock, a thousand schedules from SEED on
+	@$(BIN)/python -m tests.simulation --seed $(SEED) $(ARGS)
 
 lock: ## resolve again; needs uv. Names packages, versions and hashes, no host
 	uv pip compile pyproject.toml --extra dev --extra bench --python-version 3.11 --generate-hashes \

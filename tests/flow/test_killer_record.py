@@ -1,4 +1,4 @@
-"""A record that kills the process, on a real Kafka: convicted after three deaths, and nobody else is."""
+"""A record that kills the process, on a real Kafka: convicted after three or four deaths, and nobody else is."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 EVENTS = 2_000
 
 
-@pytest.mark.parametrize("delivery", ["at-least-once"])
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 async def test_a_record_that_kills_the_process_holds_nobody_up(
     kafka: str, policies: Path, tmp_path: Path, delivery: str
 ) -> None:
     """Restarted as by a supervisor: the killer is parked unread; without repeats each other one is decided once."""
-    settings = await settings_on(kafka, policies)
+    settings = (await settings_on(kafka, policies)).model_copy(update={"delivery": delivery})
     names = [f"{DEADLY if i == 1_100 else 'ok'}-{i:04}" for i in range(EVENTS)]
     drafts = [
         Draft(settings.topics.events, b"u%d" % (i % 13), event(name, "hello", context={"actor": f"u{i % 13}"}))
@@ -43,7 +43,7 @@ async def test_a_record_that_kills_the_process_holds_nobody_up(
             if worker.process.poll() is not None:
                 assert worker.process.returncode == -signal.SIGKILL, worker.log.read_text()
                 deaths += 1
-                assert deaths <= 3
+                assert deaths <= 4  # a window that had grown takes one more
                 worker = Process(settings, tmp_path, "tests.flow.killing", group_instance_id="one")
             found += await tail.read(max_records=5_000, timeout_s=0.2)
             await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_a_record_that_kills_the_process_holds_nobody_up(
         await tail.stop()
         if worker.process.poll() is None:
             worker.end(signal.SIGTERM)
-    assert deaths == 3
+    assert deaths in (3, 4)
     letters = [dict(record.headers) for record in found if record.position.topic == settings.topics.dead_letter]
     assert [letter["tidegate-code"] for letter in letters] == [b"kills_worker"]
     decided: dict[str, list[str]] = {}

@@ -91,8 +91,9 @@ async def committed(client: AIOKafkaClient, group: str, partition: TopicPartitio
     coordinator = await client.coordinator_lookup(CoordinationType.GROUP, group)
     while True:
         answer = await client.send(coordinator, _StableOffsets(group, partition), group=ConnectionGroup.COORDINATION)
-        ((_, ((_, offset, _, metadata, code, _),), _),) = answer.topics
-        code = answer.error_code or code
+        code, offset, metadata = answer.error_code, -1, ""
+        for _, partitions, _ in answer.topics:  # the one we asked for; none when there is an error for all
+            ((_, offset, _, metadata, code, _),) = partitions
         if code == _UNSTABLE:
             await asyncio.sleep(_AGAIN_S)
             continue

@@ -198,8 +198,12 @@ class PartitionWriter:
 
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:
-            await close(producer, _DISCARD_S)
+        if producer is None:
+            return
+        await close(producer, _DISCARD_S)
+        ended = producer._txn_manager.wait_for_transaction_end()
+        if ended is not None and ended.done() and not ended.cancelled():
+            ended.exception()  # said already, by what failed: else asyncio prints it when the future is collected
 
 
 def _send_once(producer: AIOKafkaProducer) -> None:

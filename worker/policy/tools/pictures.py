@@ -72,7 +72,8 @@ def picture_of_tuning(tuned: Sequence[Tuned], path: Path) -> None:
             axes.annotate(point, (chosen.threshold, 0.02), rotation=90, fontsize=7, ha="right", va="bottom")
         axes.set_title(f"{one.category} ({one.positives} of {one.positives + one.negatives} violate)", fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold")
-        axes.legend(fontsize=8, loc="lower left")
+        if place == 0:
+            axes.legend(fontsize=8, loc="center right")
     save(figure, path)
 
 

@@ -174,8 +174,8 @@ class Judging:
             self._flow.metrics.model_failures.labels(ticket.lane).inc()
             assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
         elif isinstance(result, Late):
-            self._flow.metrics.overload.labels("late", "shed").inc()
-            assessment.late(extractor=ticket.reads)
+            if assessment.late(extractor=ticket.reads):
+                self._flow.metrics.overload.labels("late", "shed").inc()
         elif isinstance(result, TextSource):
             assessment.read(ticket.model)
             jobs = self._read(ticket.slot, [result] if result.text.strip() else [])

@@ -66,15 +66,21 @@ class Assessment:
             Degradation("model_failed", "failed", view.path, f"the model of lane {lane} failed twice on this view")
         )
 
-    def late(self, *, extractor: bool) -> None:
-        """A view's turn came after the deadline: the policy's `otherwise.late` decides beside what was scored."""
+    def late(self, *, extractor: bool) -> bool:
+        """
+        A view's turn came after the deadline: the policy's `otherwise.late` decides beside what was scored.
+
+        True for the first view of the event.
+        """
         if extractor:
             self.open_reads -= 1
         else:
             self.open_views -= 1
         degraded = self.findings.degraded
-        if not any(one.code == "late" for one in degraded):
-            degraded.append(Degradation("late", "late", "event", "its deadline passed while it waited for a model"))
+        if any(one.code == "late" for one in degraded):
+            return False
+        degraded.append(Degradation("late", "late", "event", "its deadline passed while it waited for a model"))
+        return True
 
     def _used(self, model: ModelRef) -> None:
         if model not in self.findings.models:

@@ -16,6 +16,7 @@ from worker.score.batcher import Batcher, BatchLimits
 
 _log = structlog.get_logger(__name__)
 
+
 class Late:
     """What came of an ask whose deadline passed before its turn, and which nobody wants late."""
 

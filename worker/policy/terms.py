@@ -87,7 +87,13 @@ class Matcher:
                     exceptions.setdefault(index, []).append((start, end))
                 elif not self._lists[index].whole_words or is_word(folded, start, end):
                     spans.setdefault(index, []).append((start, end))
+        for found in spans.values():
+            found.sort(key=_by_end)  # several automata, one order
         return spans, exceptions
+
+
+def _by_end(span: Span) -> Span:
+    return span[1], span[0]
 
 
 def _shared(lists: Sequence[TermList]) -> Automaton:

@@ -40,7 +40,7 @@ def test_extends_replaces_lists_whole() -> None:
     """Step 1: a list in the child document replaces the parent's."""
     parent = TREE | {"terms": [{"words": ["foo"], "category": "sexual", "action": "flag"}]}
     child = {"id": "c", "extends": "p", "terms": [{"words": ["bar"], "category": "sexual", "action": "block"}]}
-    assert [listed.entries for listed in policy(parent, child).lists] == [("bar",)]
+    assert [listed.entries for listed in policy(parent, child).lists] == [("bar",)]  # type: ignore[union-attr]
 
 
 def test_a_null_removes_what_the_parent_has() -> None:

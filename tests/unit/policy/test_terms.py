@@ -126,7 +126,7 @@ def folder_with(folder: Path, content: bytes, **more: Any) -> CompiledPolicy:
 def test_a_list_file_has_one_entry_a_line(tmp_path: Path) -> None:
     """Comments and empty lines are none; its digest is that of its bytes."""
     compiled = folder_with(tmp_path, "# no\n\n foo \r\nbär\n".encode())
-    assert compiled.lists[0].entries == ("foo", "bär")
+    assert compiled.lists[0].entries == ("foo", "bär")  # type: ignore[union-attr]
     assert compiled.match(text("BÄR"))[0].list_name == "l.txt"
 
 
@@ -167,3 +167,34 @@ def test_a_large_list_is_matched_whole() -> None:
     compiled = listing(*(f"{i:x}word" for i in range(50_000)))
     assert spans(compiled, f"this is {49_999:x}word indeed") == [(8, 16)]
     assert spans(compiled, "0word") == [(0, 5)]
+
+
+@given(
+    st.lists(st.text("ab$_ \u0301", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=8),
+    st.text("abA$_ \u0301", max_size=30),
+)
+def test_long_lists_of_words_are_found_as_short_ones_are(entries: list[str], written: str) -> None:
+    """They are cut by their first words, and a text is scanned only for those it has: with the same hits."""
+    filler = [f"filler{i}" for i in range(4_001)]
+    short, long = listing(*entries), _long(tuple(filler), tuple(entries))
+    assert spans(long, written) == spans(short, written)
+
+
+_FILLED: dict[tuple[str, ...], CompiledPolicy] = {}
+
+
+def _long(filler: tuple[str, ...], entries: tuple[str, ...]) -> CompiledPolicy:
+    return _FILLED.setdefault(entries, listing(*filler, *entries))
+
+
+def test_lists_in_common_are_held_once() -> None:
+    """Tenants whose lists find the same share what finds it, whatever their hits do; other exceptions, another list."""
+    words = [f"word{i}" for i in range(3_000)]
+    one, other = listing(*words), listing(*words, action="block")
+    except_ = listing(*words, match="word", **{"except": ["word1 is fine"]})
+    automata = [compiled._matcher._automata[0][1] for compiled in (one, other, except_)]
+    assert automata[0] is automata[1]
+    assert automata[0] is not automata[2]
+    assert one.lists[0].entries is other.lists[0].entries  # type: ignore[union-attr]
+    assert [hit.action.label for hit in other.match(text("word7"))] == ["block"]
+    assert spans(except_, "word1 is fine, word2") == [(15, 20)]

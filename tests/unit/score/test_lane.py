@@ -15,7 +15,7 @@ from worker.core.errors import ModelFailed
 from worker.core.events import PartType
 from worker.core.views import Floats, ModelRef, TextSource, View, ViewKind
 from worker.score.batcher import BatchLimits
-from worker.score.lane import Ask, Lane, Latency
+from worker.score.lane import LATE, Ask, Lane, Latency
 
 
 class Rule:
@@ -140,3 +140,15 @@ def test_slack_is_what_remains_after_the_batch() -> None:
     for one in (slow, fast):
         one.batcher.add(ask("fine"), 1, deadline=10.0)
     assert slow.slack_s() < fast.slack_s() < 10.0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(-5, 5)), min_size=1, max_size=30))
+def test_only_expendable_asks_past_their_deadline_are_left_out(asks: list[tuple[bool, float]]) -> None:
+    """Each is answered in its place; the model sees all the others, late or not, and nothing when there are none."""
+    model = Rule(half)
+    made = [ask("fine", i)._replace(expendable=expendable, deadline=at) for i, (expendable, at) in enumerate(asks)]
+    answers = lane(model).judge(made)  # the clock stands at 0
+    late = [expendable and at < 0 for expendable, at in asks]
+    assert [answer.ticket for answer in answers] == list(range(len(asks)))
+    assert [answer.result is LATE for answer in answers] == late
+    assert sum(model.batches) == late.count(False)

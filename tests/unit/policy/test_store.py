@@ -268,6 +268,6 @@ async def test_a_change_is_seen_and_applied(folder: Folder) -> None:
     await asyncio.wait_for(applied.wait(), 20)
     policy = store.of("x")
     assert policy is not None
-    assert policy.lists[0].entries == ("foo", "bar")
+    assert policy.lists[0].entries == ("foo", "bar")  # type: ignore[union-attr]
     stop.set()
     await asyncio.wait_for(watching, 20)

@@ -87,7 +87,6 @@ class Intake:
 
     async def _admit(self, records: Sequence[Record]) -> None:
         flow = self._flow
-        flow.metrics.records.inc(len(records))
         runs = [(Partition(*place), list(some)) for place, some in groupby(records, key=lambda record: record[0][:2])]
         epochs = [flow.epoch(partition) for partition, _ in runs]  # of the poll: one run may wait while the next goes
         for (partition, run), epoch in zip(runs, epochs, strict=True):
@@ -105,6 +104,7 @@ class Intake:
         partition, received = records[0].position.of, flow.clock.now()
         epoch = flow.epoch(partition)
         flow.ledger.opened([record.position for record in records])
+        flow.metrics.records.inc(len(records))
         for index, record in enumerate(records):
             admitted = self._read(record, received)
             while admitted is None:  # no byte credits: what is in flight must finish first
@@ -200,6 +200,7 @@ class Intake:
         flow, partition = self._flow, record.position.of
         epoch = flow.epoch(partition)
         flow.ledger.opened([record.position])
+        flow.metrics.records.inc()
         while self._bury(record, error, flow.clock.now()) is None:
             await self._starve()
             if flow.stopping.is_set() or flow.epoch(partition) != epoch:

@@ -47,7 +47,8 @@ def lint(
     edited = 0
     if fix or show_diff:
         for folder, files in wanted:
-            mended = mend(folder, files)
+            with Console(stderr=True).status("mending"):
+                mended = mend(folder, files)
             edited += len(mended)
             for line in diff(folder, mended):
                 if not json:
@@ -55,7 +56,8 @@ def lint(
             if fix:
                 for file, text in mended.items():
                     (folder / file).write_bytes(text.encode())
-    found = [(folder, one) for folder, files in wanted for one in find(folder, files)]
+    with Console(stderr=True).status("looking"):
+        found = [(folder, one) for folder, files in wanted for one in find(folder, files)]
     errors = sum(1 for _, one in found if one.severity == "error")
     if json:
         rows = [one.as_json() | {"file": str(folder / one.file)} for folder, one in found]

@@ -13,7 +13,7 @@ from worker.core.events import PART_TYPES
 from worker.policy.conditions import Condition, Conditions, Outcome, Outcomes
 from worker.policy.tools.grammar import Reading, read_condition
 
-MAX_WORLDS = 4_000
+MAX_WORLDS = 2_000
 MAX_COMBINATIONS = 3**7
 
 _ABSENT = object()

@@ -187,7 +187,7 @@ def main() -> None:
     if given.child:
         print(json.dumps({"seconds": asyncio.run(work(json.loads(given.child)))}))
         return
-    logging.disable(logging.WARNING)  # aiokafka on topics that are seconds old
+    logging.disable(logging.ERROR)  # aiokafka on topics that are seconds old
     rates: dict[str, list[float]] = {one: [] for one in GUARANTEES}
     p95s: dict[str, list[float]] = {one: [] for one in GUARANTEES}
     with tempfile.TemporaryDirectory() as folder, Broker() as broker:

@@ -47,6 +47,9 @@ def line(decision: dict[str, Any]) -> Text:
     text = Text.assemble(action, " " * (6 - len(action)), f"{score:>5} {ms:>6} ms  {kind:<11}{name}")
     if because:
         text.append("  " + str(because).replace("\n", " in "), style="dim")
+    tried = decision.get("candidate")
+    if tried and tried["action"] not in (None, decision["action"]):
+        text.append(f"  candidate: {tried['action']}", style="cyan")
     return text
 
 

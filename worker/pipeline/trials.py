@@ -35,7 +35,8 @@ def admit(flow: Flow, slot: Slot, policy: Policy, candidate: Policy | None) -> N
     slot.candidate = candidate
     if needs_trial(policy, candidate):
         trial = flow.slot(slot.position, slot.received, 0)
-        trial.terms, trial.waiter = slot.terms, asyncio.get_running_loop().create_future()
+        trial.terms = slot.terms._replace(expendable=True)  # past its deadline nobody waits for a candidate
+        trial.waiter = asyncio.get_running_loop().create_future()
         slot.trial = trial
 
 
@@ -99,6 +100,8 @@ def _findings(slot: Slot, live: Assessment, candidate: Policy) -> Findings:
         waiter.result()  # raises what ended the trial
     if tried is None or not tried.complete:
         raise RuntimeError("the trial ended before it was judged")
+    if any(d.rule == "late" for d in tried.findings.degraded) and slot.terms.shed is None:
+        raise TimeoutError("the trial was late")
     return tried.findings
 
 

@@ -18,8 +18,6 @@ from ops.chaos.workload import KIND, Made
 ROUTES = ("allow", "flag", "block", "dead_letter")
 _ANSWER_S = 5.0
 _AGAIN_S = 0.1
-_SMALLEST = 1  # bytes: a topic of this max.message.bytes takes nothing
-_LARGEST = 1_048_588
 _BURST_S = 1.5  # records come in bursts, so that there is much in flight when something strikes
 
 
@@ -105,9 +103,12 @@ class Cluster:
         return sum(end - last.get(partition, 0) for partition, end in self.ends.items())
 
     async def refuse(self, route: str, refusing: bool) -> None:
-        """Make a topic refuse every record, as one does whose disk is full; or end that."""
-        config = {"message.timestamp.type": "LogAppendTime"}
-        config["max.message.bytes"] = str(_SMALLEST if refusing else _LARGEST)
+        """
+        Make a topic refuse every record until it is mended, as one does whose disk is full; or mend it.
+
+        With one broker, a topic that wants two replicas in sync takes nothing.
+        """
+        config = {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "2" if refusing else "1"}
         async with asyncio.timeout(30):
             while True:
                 try:

@@ -44,7 +44,7 @@ class Ledger:
     drain_s: float = 15.0
     peak_bytes: int = 0
     most_bytes: int = 0
-    poison_ms: float = 60_000.0
+    poison_ms: float = 90_000.0
     unfinished: str = ""  # why the run did not come to its end, if it did not
 
 

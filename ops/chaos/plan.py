@@ -14,7 +14,7 @@ FAULTS = {
     "scale": "1, 4 and 1 workers under load",
     "reload": "other policies every second",
     "poison": "records that kill the process that reads them",
-    "refuse": "the dead-letter topic refuses every record, as a full disk does",
+    "refuse": "the dead-letter topic takes nothing for a while, as with a full disk",
     "hang": "a model that does not come back, longer than a drain may take",
 }
 _TIMES = {"kill": (2, 3), "zombie": (1, 2), "broker": (1, 1), "cut": (1, 2), "refuse": (1, 1), "hang": (1, 1)}

@@ -41,7 +41,7 @@ class Options:
     models: str = "standin"  # standin, embedded or words
     mutation: str | None = None
     freeze: str | None = None  # where every zombie stops itself; None leaves it to the seed
-    settle_s: float = 60.0  # longest that the workers may take to finish after the load
+    settle_s: float = 90.0  # longest that the workers may take to finish after the load
     bootstrap: str | None = None  # somebody's broker; None starts one
 
 
@@ -161,7 +161,8 @@ def _config(options: Options, cluster: Cluster, bootstrap: str, folder: Path) ->
         '"heartbeat.interval.ms" = 500',
         '"rebalance.timeout.ms" = 8000',
         '"request.timeout.ms" = 9000',
-        '"delivery.timeout.ms" = 10000',
+        '"delivery.timeout.ms" = 3000',
+        '"transaction.timeout.ms" = 5000',
         '"commit.timeout.ms" = 4000',
         '"stop.timeout.ms" = 3000',
         "[topics]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -190,6 +191,23 @@ async def test_a_record_that_hangs_is_parked_and_its_thread_replaced(impatient: 
     assert [d["event_id"] for d in bench.decisions()] == ["before", "after", "later"]
     assert [headers["tidegate-code"] for headers in parked(bench)] == [b"hangs"]
     assert bench.held == (0, 0)
+
+
+async def test_a_stop_does_not_wait_for_a_record_that_hangs(policies: Path) -> None:
+    """The drain is cut short, what is finished is committed, and the mark stays: the record is suspected."""
+    patient = load(None, {"policies": policies, "models.profile": "words", "flow.drain_s": 0.2})
+    decoder = Hanging()
+    bench = with_decoder(Bench(patient, partitions=1), decoder)
+    bench.send([heavy("before")])
+    async with bench.running():
+        await bench.until(1)
+        bench.send([heavy(POISON)])
+        while bench.held == (0, 0):
+            await bench.log.wait(asyncio.Event(), 0.01)
+    decoder.let_go.set()
+    partition = Partition(patient.topics.events, 0)
+    assert bench.log.committed["tidegate", partition] == 1
+    assert Mark.parse(bench.log.marks["tidegate", partition]).run
 
 
 async def test_a_worker_that_lost_too_many_threads_ends_itself_and_nobody_is_suspected(impatient: Settings) -> None:

@@ -71,7 +71,7 @@ class Intake:
                 await self._admit(records)
             else:
                 await asyncio.sleep(0)
-        await self._preparing.finish()
+        self._preparing.check()  # what it still has under way holds credits, for which the drain waits
 
     async def _starve(self) -> None:
         """Without credits: nothing more to do, wait for work to finish."""

@@ -94,12 +94,6 @@ class Preparing:
         """End the worker with `error`, from outside; the first one counts."""
         self._failure = self._failure or error
 
-    async def finish(self) -> None:
-        """Wait until no chunk is under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-        self.check()
-
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:

@@ -8,7 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.simulation.world import Schedule, prepared
+from tests.simulation.schedule import Schedule
+from tests.simulation.wiring import prepared
 from worker.core.records import Order
 
 

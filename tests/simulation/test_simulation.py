@@ -10,7 +10,8 @@ import pytest
 
 from ops.chaos.mutations import MUTATIONS, Target
 from tests.simulation.queue import SimTransport
-from tests.simulation.world import Schedule, prepared
+from tests.simulation.schedule import Schedule
+from tests.simulation.wiring import prepared
 from worker.core.records import Order
 from worker.pipeline.flow import Flow
 

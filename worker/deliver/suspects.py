@@ -117,7 +117,8 @@ class Suspects:
         mark = Mark.parse(text)
         died = bool(mark.run) and mark.run != self._run
         deaths = mark.deaths + died
-        found = self._partitions[partition] = _Partition(deaths, mark.until if deaths else 0)
+        until = max(mark.until, mark.window[1] if mark.window is not None else 0)  # a window may reach past it
+        found = self._partitions[partition] = _Partition(deaths, until if deaths else 0)
         if died and mark.named is not None and deaths >= self._limit:
             found.guilty, found.deaths = mark.named, 1
         elif deaths > 1 and mark.window is not None:

@@ -8,7 +8,7 @@ import gc
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ import structlog
 from worker.core.clock import Clock, SystemClock
 from worker.core.errors import ConfigError, WorkerHung
 from worker.core.metrics import Metrics
-from worker.core.ports import Sender, Tail, Transport
-from worker.core.records import Outgoing, Partition
+from worker.core.ports import Transport
+from worker.core.records import Outgoing
 from worker.decode import EventDecoder
 from worker.deliver.admission import Admission, GroupShare
 from worker.deliver.afterwards import Afterwards
@@ -50,6 +50,7 @@ from worker.score.device import BatchReport, Device
 from worker.score.profile import Models, load_models
 from worker.settings import Settings
 from worker.transport.lines import LinesTransport
+from worker.transport.opening import make_sender, make_tail, make_transport
 from worker.window.views import Views
 
 log = structlog.get_logger(__name__)
@@ -181,33 +182,6 @@ class Worker:
         return self.policies.source_status.as_json()
 
 
-def make_transport(settings: Settings, clock: Clock) -> Transport:
-    """The queue of `settings.transport`."""
-    if settings.transport == "sqlite":
-        from worker.transport.sqlite import SqliteTransport
-
-        return SqliteTransport(settings.sqlite, settings.topics, clock)
-    if settings.delivery == "exactly-once":
-        from worker.transport.kafka_exact import ExactKafkaTransport
-
-        return ExactKafkaTransport(settings.kafka, settings.topics, clock)
-    from worker.transport.kafka import KafkaTransport
-
-    return KafkaTransport(settings.kafka, settings.topics, clock)
-
-
-def make_sender(settings: Settings, topics: Sequence[str] = ()) -> Sender:
-    """Appends to `topics` (none: the input topic) of the queue of `settings.transport`."""
-    if settings.transport == "sqlite":
-        from worker.transport.sqlite_ends import SqliteSender
-
-        topics = topics or (settings.topics.events, *settings.topics.outputs)
-        return SqliteSender(settings.sqlite, topics, SystemClock())
-    from worker.transport.kafka_ends import KafkaSender
-
-    return KafkaSender(settings.kafka, topics or (settings.topics.events,))
-
-
 def make_status_feed(settings: Settings, clock: Clock) -> StatusFeed | None:
     """Sends the policies' status, when a topic is named for it."""
     topic = settings.topics.status
@@ -224,19 +198,6 @@ def make_policy_source(settings: Settings) -> PolicySource:
         settings.policy_source,
         lambda topic: make_tail(settings, (topic,), from_beginning=True),
     )
-
-
-def make_tail(
-    settings: Settings, topics: Sequence[str], *, from_beginning: bool, starts: Mapping[Partition, int] | None = None
-) -> Tail:
-    """Reads topics of the queue of `settings.transport`; with `starts` those partitions alone, from there on."""
-    if settings.transport == "sqlite":
-        from worker.transport.sqlite_ends import SqliteTail
-
-        return SqliteTail(settings.sqlite, topics, from_beginning=from_beginning, starts=starts)
-    from worker.transport.kafka_ends import KafkaTail
-
-    return KafkaTail(settings.kafka, topics, from_beginning=from_beginning, starts=starts)
 
 
 def check_policies(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.core.errors import ConfigError, PolicyRejected
+from worker.core.errors import ConfigError, PolicyRejected, SourceUnavailable
 from worker.core.ports import OPERATING_POINTS, CategorySpec, ConceptCompiler
 from worker.core.views import Concepts, Thresholds
 from worker.policy.compile import CompiledPolicy, compile_policy, concepts_of
@@ -80,8 +80,8 @@ def open_folder(path: Path) -> PolicyFolder:
     """
     try:
         return PolicyFolder(path, read_folder(path, {}))
-    except OSError as error:
-        raise ConfigError(f"the policies folder {path} cannot be read: {error.strerror}") from None
+    except SourceUnavailable as error:
+        raise ConfigError(str(error)) from None
 
 
 def points_of(resolved: Resolved, concepts: ConceptCompiler) -> Thresholds | None:

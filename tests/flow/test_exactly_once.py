@@ -22,7 +22,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 @pytest.fixture
 async def exact(kafka: str, policies: Path) -> Settings:
     """Settings of an exactly-once worker on topics of its own, which exist."""
-    return await settings_on(kafka, policies, "exactly-once")
+    settings = await settings_on(kafka, policies, "exactly-once")
+    quick = {"session_timeout_ms": 2_000, "heartbeat_interval_ms": 300}
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=quick)})
 
 
 @pytest.fixture

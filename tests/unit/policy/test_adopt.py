@@ -15,7 +15,7 @@ from worker.core.views import Evidence
 from worker.policy.adopt import own_hits
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data(), documents(), happenings())
 def test_what_is_adopted_is_what_it_would_have_found(
     data: st.DataObject, first: dict[str, Any], happened: tuple[Event, int]

@@ -203,7 +203,7 @@ def agrees(answer: Retried, other: CompiledPolicy, event: Event, world: int) -> 
             assert told(answer.verdict)[:-1] == told(verdict)[:-1]  # a condition of unknown outcome leaves no note
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents(), documents(), st.lists(happenings(), min_size=1, max_size=4))
 def test_another_policy_over_the_log_is_that_policy_live(
     first: dict[str, Any], second: dict[str, Any], happened: list[tuple[Event, int]]
@@ -217,7 +217,7 @@ def test_another_policy_over_the_log_is_that_policy_live(
         agrees(answer, now, event, world)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), documents(), st.lists(happenings(), min_size=1, max_size=4))
 def test_other_thresholds_are_answered_whole(
     data: st.DataObject, first: dict[str, Any], happened: list[tuple[Event, int]]
@@ -242,7 +242,7 @@ def test_other_thresholds_are_answered_whole(
         assert not answer.missing
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(documents(), st.lists(happenings(), min_size=1, max_size=4))
 def test_the_same_policy_changes_nothing(document: dict[str, Any], happened: list[tuple[Event, int]]) -> None:
     """Every decision comes out as it stands in the log."""

@@ -31,7 +31,8 @@ class Basis:
 def basis(concepts: Sequence[CategorySpec], searches: Sequence[str], limits: Any) -> Basis:
     """The basis of a policy. `limits`: the dataclass with its ceilings."""
     found = {c.path: _of_words(c.definition, *map(tuple, (c.violating, c.allowed, c.detectors))) for c in concepts}
-    ceilings = fingerprint({name: most for name, most in asdict(limits).items() if name not in ("events_per_s", "weight")})
+    said = {name: most for name, most in asdict(limits).items() if name not in ("events_per_s", "weight")}
+    ceilings = fingerprint(said)
     return Basis(
         found,
         frozenset(detector for c in concepts for detector in c.detectors),

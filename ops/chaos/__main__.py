@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import sys
 from dataclasses import replace
 from typing import Annotated
@@ -113,6 +114,7 @@ def table(outcomes: list[Outcome]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the broker and the workers end too
     try:
         app()
     except BrokerUnavailable as error:

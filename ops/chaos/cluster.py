@@ -9,7 +9,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from ops.chaos.invariants import Sample
@@ -101,26 +100,6 @@ class Cluster:
         """Records that are not committed yet, as far as the last sample says."""
         last = self.samples[-1].offsets if self.samples else {}
         return sum(end - last.get(partition, 0) for partition, end in self.ends.items())
-
-    async def refuse(self, route: str, refusing: bool) -> None:
-        """
-        Make a topic refuse every record until it is mended, as one does whose disk is full; or mend it.
-
-        With one broker, a topic that wants two replicas in sync takes nothing.
-        """
-        config = {"message.timestamp.type": "LogAppendTime", "min.insync.replicas": "2" if refusing else "1"}
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    admin = await self._admin()
-                    try:
-                        resource = ConfigResource(ConfigResourceType.TOPIC, self.outputs[route], config)
-                        await admin.alter_configs([resource])
-                        return
-                    finally:
-                        await admin.close()
-                except (KafkaError, OSError):
-                    await asyncio.sleep(_AGAIN_S)
 
     async def _admin(self) -> AIOKafkaAdminClient:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=int(_ANSWER_S * 1000))

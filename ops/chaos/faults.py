@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ops.chaos.cluster import Cluster
 from ops.chaos.crew import Crew, Member
 from ops.chaos.invariants import InForce
 from ops.chaos.plan import Fault
@@ -30,14 +29,13 @@ class Faults:
     def __init__(
         self,
         crew: Crew,
-        cluster: Cluster,
         folder: Path,
         broker: Broker | None,
         proxy: Proxy | None,
         say: Say,
         freeze: str | None = None,
     ) -> None:
-        self._crew, self._cluster, self._folder = crew, cluster, folder
+        self._crew, self._folder = crew, folder
         self._broker, self._proxy, self._say = broker, proxy, say
         self.hang = folder / "hang"
         self.policies = folder / "policies"
@@ -120,9 +118,9 @@ class Faults:
         self._crew.size = before
 
     async def _refuse(self, fault: Fault) -> None:
-        await self._cluster.refuse("dead_letter", True)
+        (self._folder / "refuse").touch()  # see `worker.refuse_when_told`
         await asyncio.sleep(fault.lasts)
-        await self._cluster.refuse("dead_letter", False)
+        (self._folder / "refuse").unlink()
 
     async def _hang(self, fault: Fault) -> None:
         self.hang.touch()

@@ -95,7 +95,7 @@ async def run(options: Options) -> Outcome:
         more += ["--mutation", options.mutation] if options.mutation else []
         size = 1 if "scale" in options.faults else options.workers
         crew = Crew(command(folder / "worker.toml", "--hang", str(folder / "hang"), *more), folder, size)
-        faults = Faults(crew, cluster, folder, broker, proxy, say, options.freeze)
+        faults = Faults(crew, folder, broker, proxy, say, options.freeze)
         faults.first_policies()
         try:
             ledger = await _load(options, cluster, crew, faults)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaStorageError
 
 from ops.chaos.mutations import MUTATIONS, mutate
 from ops.chaos.standin import standin_models
@@ -61,6 +62,23 @@ def _freezing(owner: Any, name: str, order: Path) -> None:
     setattr(owner, name, call)
 
 
+def refuse_when_told(folder: Path) -> None:
+    """While the file `refuse` is there, sends to the dead-letter topic end as they do when the disk is full."""
+    order, plain = folder / "refuse", AIOKafkaProducer.send_batch
+
+    @functools.wraps(plain)
+    async def send_batch(self: AIOKafkaProducer, batch: Any, topic: str, *, partition: int) -> Any:
+        if topic.endswith("dead_letter") and _is_there(order):
+            raise KafkaStorageError(f"no space left for {topic}")
+        return await plain(self, batch, topic, partition=partition)
+
+    AIOKafkaProducer.send_batch = send_batch
+
+
+def _is_there(order: Path) -> bool:
+    return order.exists()
+
+
 def main() -> None:
     """`python -m ops.chaos.worker -c FILE [--standin] [--hang FILE] [--mutation NAME]`."""
     parser = argparse.ArgumentParser(prog="python -m ops.chaos.worker", description=__doc__)
@@ -73,6 +91,7 @@ def main() -> None:
     log.configure(level=settings.log_level)
     vars(app)["EventDecoder"] = KillingDecoder
     freeze_when_told(given.config.parent)
+    refuse_when_told(given.config.parent)
     if given.standin:
         vars(app)["load_models"] = lambda *_: standin_models(given.hang)
     if given.mutation:

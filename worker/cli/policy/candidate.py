@@ -80,8 +80,8 @@ def _watched(log: list[str]) -> Iterator[Block]:
 
 
 def _show(console: Console, one: Summary) -> None:
+    from worker.core.shares import Share
     from worker.policy.tools.candidates import SIDES
-    from worker.policy.tools.intervals import Share
 
     console.print(f"candidate {one.policy} {one.version}: {one.decisions:,} decisions of {len(one.days)} day(s)")
     table = plain_table(("", "left"), ("decisions", "right"), ("share, 95 % interval", "left"))

@@ -77,7 +77,7 @@ def _actions(tally: Tally) -> Table:
 
 
 def _nodes(tally: Tally) -> Table:
-    from worker.policy.tools.intervals import Share
+    from worker.core.shares import Share
 
     table = plain_table(
         ("node", "left"),

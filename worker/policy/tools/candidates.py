@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from worker.core.shares import Share
 from worker.policy.tenants import CandidateSpec
 from worker.policy.tools.decisions_log import Block, decision, lines
-from worker.policy.tools.intervals import Share
 
 Side = Literal["both", "only live", "only candidate"]
 SIDES: tuple[Side, ...] = ("both", "only live", "only candidate")

@@ -16,7 +16,21 @@ from worker.core.errors import ConfigError
 
 BLOCK_BYTES = 4 << 20
 _READ = frozenset(
-    "event_id tenant time types action reasons scores hits context overrides policy models degraded".split()
+    [
+        "event_id",
+        "tenant",
+        "time",
+        "types",
+        "action",
+        "reasons",
+        "scores",
+        "hits",
+        "context",
+        "overrides",
+        "policy",
+        "models",
+        "degraded",
+    ]
 )
 
 

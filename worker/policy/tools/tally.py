@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.policy.tools.intervals import Share
+from worker.core.shares import Share
 from worker.policy.tools.retrial import Retried
 
 MOST_EXAMPLES = 5

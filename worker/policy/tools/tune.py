@@ -12,10 +12,10 @@ import numpy.typing as npt
 from worker.core.decisions import Findings
 from worker.core.events import PART_TYPES
 from worker.core.ports import OPERATING_POINTS, Point
+from worker.core.shares import Share
 from worker.core.views import Floats
 from worker.policy.compile import CompiledPolicy
 from worker.policy.tools.decisions_log import Block, decision, lines
-from worker.policy.tools.intervals import Share
 from worker.policy.tools.labels import Labels, label_of
 from worker.policy.tools.retrial import Retrial
 

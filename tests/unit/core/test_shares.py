@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.policy.tools.intervals import Share, percent
+from worker.core.shares import Share, percent
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,8 @@ class Traffic:
         headers = dict(record.headers)
         tenant, digest = headers["tenant"].decode(), headers["policy-digest"].decode()
         self.firsts.setdefault(digest, moment)
+        if (now := self.worker.policies.of(tenant)) is not None:
+            self.versions.digests[tenant].add(now.digest)  # the status is told a moment after the swap
         if digest not in self.versions.digests[tenant]:
             self.mixtures += 1
         if tenant == CHANGING:  # its categories tell its versions apart

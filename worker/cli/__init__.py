@@ -7,7 +7,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.cli import deadletter, demo, doctor, moderate, policy, queue, run, schemas
+from worker.cli import deadletter, demo, doctor, eval, moderate, policy, queue, run, schemas
 from worker.core.errors import ClientStuck, TidegateError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("moderate")(moderate.moderate)
+app.command("eval")(eval.evaluate)
 app.command("send")(queue.send)
 app.command("watch")(queue.watch)
 app.command("doctor")(doctor.doctor)

@@ -135,7 +135,7 @@ class Tree:
         """The strictest number that may stand in a threshold, and its place."""
         found = [(self._number(v[0], part, index), v[1]) for v in self.may(index, name, part, own) if v is not None]
         unknown = next((value for value in found if value[0] != value[0]), None)
-        return unknown or min(found, default=(math.inf, None), key=lambda value: value[0])
+        return unknown or min(found, default=(math.inf, None), key=lambda value: (value[0], value[1] or ""))
 
     def _number(self, written: float | Point, part: int, index: int) -> float:
         if not isinstance(written, str):

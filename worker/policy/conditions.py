@@ -16,6 +16,7 @@ from worker.core.decisions import Findings
 from worker.policy.document import When
 from worker.policy.resolve import Resolved
 from worker.policy.shared import Shared
+from worker.policy.wording import cel_mistake
 
 Outcome = bool | None  # None: it failed at run time, and its stricter side counts
 Outcomes = tuple[Outcome, ...]
@@ -153,9 +154,9 @@ def _compiled(source: str) -> Condition | str:
     try:
         program = cel.compile(source)
     except ValueError as error:
-        return f"not a CEL condition: {str(error).splitlines()[0].partition('ERROR: ')[2] or 'it does not parse'}"
+        return f"not a CEL condition: {cel_mistake(str(error), source)}"
     if unknown := sorted(set(program.variables()) - _ROOTS - set(_BOUND.findall(source))):
-        return f"`{unknown[0]}` is not known: a condition reads context, parts and stream"
+        return f"`{unknown[0]}` is not known: a condition reads context, parts and stream, and a text needs quotes"
     reads = set()
     for match in _READ.finditer(_STRING.sub("''", source)):
         root, name, inner = match.groups()

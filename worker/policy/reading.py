@@ -30,6 +30,7 @@ from worker.policy.document import (
 )
 from worker.policy.dsa import Dsa
 from worker.policy.places import MAX_NESTING, Path, dotted, first_problem, line_of
+from worker.policy.wording import mistake
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 
@@ -155,7 +156,7 @@ def rejection(details: ErrorDetails, text: str, file: str) -> PolicyRejected:
     """One of pydantic's mistakes as an error with its line and how to mend it."""
     path: Path = tuple(step for step in details["loc"] if step != "[key]")
     kind, context = details["type"], details.get("ctx", {})
-    reason = str(details["msg"])
+    reason = mistake(details)
     if kind == "extra_forbidden":
         reason = _unknown_field(path)
     elif kind == "missing":

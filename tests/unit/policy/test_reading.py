@@ -44,7 +44,7 @@ def refused(text: str | bytes) -> PolicyRejected:
         (HEAD + ' "terms": [{"words": ["x"],\n  "action": "flag"}]}', 3, "terms[0].category", "is missing"),
         (HEAD + ' "terms": [{"category": "a",\n "action": "flag"}]}', 3, "terms[0]", "either `list`"),
         (HEAD + ' "when": [{"if": "true",\n  "set": {"a": {"flag": null}}}]}', 4, "when[0].set.a", "leave it out"),
-        (HEAD + ' "limits": {\n  "parts": 0}}', 4, "limits.parts", "greater than 0"),
+        (HEAD + ' "limits": {\n  "parts": 0}}', 4, "limits.parts", "0 is not above 0"),
         ('{"id": "p"}', 1, "version", "is missing"),
     ],
 )

@@ -12,6 +12,8 @@ from worker.policy.places import Path
 from worker.policy.tools.findings import Finding, at_offsets
 from worker.policy.tools.subject import Subject
 
+_CONDITION = "write a condition like context.audience == 'kids' && 'image' in parts (docs/policies.md, Conditions)"
+
 
 def check_references(subject: Subject) -> None:
     """TG109, noted with what else is refused."""
@@ -33,7 +35,7 @@ def check_conditions(subject: Subject) -> Iterator[Finding]:
         try:
             compile_condition(when.if_, number, subject.resolved)
         except PolicyRejected as error:
-            subject.gathered.rejected("TG110", error, "see the conditions in docs/policies.md", value=True)
+            subject.gathered.rejected("TG110", error, _CONDITION, value=True)
             continue
         found = subject.situations.cases((number,))
         if not found.complete or not found.exact:

@@ -17,6 +17,7 @@ from worker.policy.folder import TENANTS_FILE
 from worker.policy.places import Path, dotted, places
 from worker.policy.reading import MAX_FILE_BYTES, Source, check_size, decode_text, rejection
 from worker.policy.resolve import Resolved, resolve
+from worker.policy.signing import MANIFEST
 from worker.policy.tenants import read_tenants
 from worker.policy.tools.findings import Edit, Finding, at_offsets, at_path
 from worker.policy.tools.textmap import TextMap
@@ -64,7 +65,7 @@ def gather(folder: Folder, overlay: Mapping[str, str]) -> Gathered:
     found = Gathered(folder, overlay=overlay)
     by_id: dict[str, list[Source]] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix == ".json" and path.name != TENANTS_FILE and not path.name.startswith("."):
+        if path.suffix == ".json" and path.name not in (TENANTS_FILE, MANIFEST) and not path.name.startswith("."):
             source = _read_policy(found, path)
             if source is not None:
                 by_id.setdefault(source.document.id, []).append(source)

@@ -48,6 +48,14 @@ def test_every_code_has_its_golden_files() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == CODES.keys() - RAISED_ELSEWHERE
 
 
+def test_a_signed_folder_is_linted_as_it_was(tmp_path: Path) -> None:
+    """manifest.json is no policy: nothing is said of it, and --fix leaves it alone."""
+    (tmp_path / "acme.json").write_text('{"id": "acme", "version": "1"}')
+    (tmp_path / "manifest.json").write_text('{"files": {"acme.json": "sha256:0"}}')
+    assert lint(tmp_path) == []
+    assert mend(tmp_path) == {}
+
+
 def test_the_shipped_policies_have_no_errors() -> None:
     """Warnings are their authors' business."""
     assert [one for one in lint(POLICIES) if one.severity == "error"] == []

@@ -73,17 +73,17 @@ def _openai() -> Iterator[Row]:
 
 
 def _edos() -> Iterator[Row]:
-    for row in _csv("edos_train_dev.csv.gz"):
+    for row in read_csv("edos_train_dev.csv.gz"):
         sexist = row["label_sexist"] == "sexist"
         threat = row["label_category"].startswith("1.")
         yes = ["hate/threatening"] if threat else ["hate"] if sexist else []
         no = [] if sexist else ["hate", "hate/threatening"]
-        yield Row(_tidy(row["text"]), labels(yes, no=no), "edos")
+        yield Row(tidy(row["text"]), labels(yes, no=no), "edos")
 
 
 def _davidson() -> Iterator[Row]:
-    for row in _csv("davidson_dev.csv.gz"):
-        text = _tidy(row["tweet"])
+    for row in read_csv("davidson_dev.csv.gz"):
+        text = tidy(row["tweet"])
         if row["class"] == "0":
             yield Row(text, labels(["hate"], no=()), "davidson/hate")
         elif row["class"] == "1":
@@ -94,7 +94,7 @@ def _davidson() -> Iterator[Row]:
 
 def _hatemoji() -> Iterator[Row]:
     for name in ("hatemoji_build_train", "hatemoji_build_validation"):
-        for row in _csv(f"{name}.csv.gz"):
+        for row in read_csv(f"{name}.csv.gz"):
             yes = ("hate/threatening",) if row["type"] == "threatening_language" else ("hate",)
             hateful = row["label_gold"] == "1"
             no = () if hateful else ("hate", "hate/threatening")
@@ -102,16 +102,16 @@ def _hatemoji() -> Iterator[Row]:
 
 
 def _surge() -> Iterator[Row]:
-    for row in _csv("surge_toxicity_en.csv.gz"):
+    for row in read_csv("surge_toxicity_en.csv.gz"):
         toxic = row["is_toxic"] == "Toxic"
         # What is toxic may be any of several categories; what is not is none.
         yield Row(
-            _tidy(row["text"]), labels(["harassment"], no=()) if toxic else labels(), "surge", 0.7 if toxic else 1.0
+            tidy(row["text"]), labels(["harassment"], no=()) if toxic else labels(), "surge", 0.7 if toxic else 1.0
         )
 
 
 def _ailuminate() -> Iterator[Row]:
-    for row in _csv("ailuminate_demo_en.csv.gz"):
+    for row in read_csv("ailuminate_demo_en.csv.gz"):
         if row["hazard"] in _HAZARDS:
             yes, unknown = _HAZARDS[row["hazard"]]
             yield Row(row["prompt_text"], labels(yes, unknown=unknown), "ailuminate", 2.0)
@@ -131,7 +131,7 @@ def _catqa() -> Iterator[Row]:
 def _convabuse() -> Iterator[Row]:
     """What people said to chatbots: abuse by the annotators' mean."""
     told: dict[str, list[float]] = {}
-    for row in _csv("convabuse.csv.gz"):
+    for row in read_csv("convabuse.csv.gz"):
         told.setdefault(row["Input.user"].strip(), []).append(float(row["is_abuse"] or 0))
     for text, votes in told.items():
         mean = sum(votes) / len(votes)
@@ -141,12 +141,13 @@ def _convabuse() -> Iterator[Row]:
             yield Row(text, labels(no=CATEGORIES[:4]), "convabuse", 0.7)
 
 
-def _csv(name: str) -> Iterable[dict[str, Any]]:
+def read_csv(name: str) -> Iterable[dict[str, Any]]:
+    """The rows of a file of `DATA`."""
     with gzip.open(DATA / name, "rt", encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """User names and links without what identifies; entities as the marks they stand for."""
     return (
         _LINK.sub("", _MENTION.sub("@user", html.unescape(text)))

@@ -41,7 +41,9 @@ from worker.score.batcher import BatchLimits
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.device import Device
 from worker.score.lane import Answer, Ask, Lane
+from worker.score.models.adapted import adaptation
 from worker.score.models.minilm import MiniLM, MiniLMScorer
+from worker.score.models.minilm_encoders import Reading, merged
 from worker.score.weights import MINILM
 from worker.settings import load
 from worker.transport.memory import MemoryLog, MemoryTail, MemoryTransport
@@ -66,21 +68,25 @@ class Times:
 
 
 class Fp32Encoder:
-    """MiniLM as published, in torch: what our engine is measured against."""
+    """MiniLM with its deltas, in torch: what our engine is measured against."""
 
     precision = "float32"
 
     def __init__(self) -> None:
-        self._model: Any = AutoModel.from_pretrained(MINILM.path().parent, local_files_only=True).eval()
+        self.adaptation = adaptation()
+        self._model: Any = merged(self.adaptation)
 
-    def embed(self, rows: Sequence[npt.NDArray[np.int32]]) -> Floats:
-        """float32 [N, 384] of unit length, one by one: no padding, nothing to get wrong."""
+    def read(self, rows: Sequence[npt.NDArray[np.int32]]) -> Reading:
+        """One by one: no padding, nothing to get wrong."""
+        readings = [self._one(row) for row in rows]
+        return Reading(*(np.concatenate(parts) for parts in zip(*readings, strict=True)))
+
+    def _one(self, row: npt.NDArray[np.int32]) -> Reading:
         with torch.inference_mode():
-            found = [
-                self._model(input_ids=torch.from_numpy(row).long()[None]).last_hidden_state[0].mean(0) for row in rows
-            ]
-            normal: Floats = torch.nn.functional.normalize(torch.stack(found), dim=1).numpy()
-        return normal
+            tokens = self._model(input_ids=torch.from_numpy(row).long()[None]).last_hidden_state.numpy()
+        sums = tokens.sum(1)
+        log_odds = self.adaptation.log_odds(tokens, np.array([len(row)], np.int32), sums)
+        return Reading(sums / np.linalg.norm(sums, axis=1, keepdims=True), log_odds)
 
 
 class Whole:

@@ -139,7 +139,8 @@ def _fillers(file: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
 
 
 def _functions(file: Path) -> Iterator[Function]:
-    head, wordings = "", []
+    head = ""
+    wordings: list[str] = []
     for line in [*_lines(file), "=="]:
         if line.startswith("=="):
             if wordings:

@@ -35,17 +35,20 @@ _ENOUGH = 8
 _PRIOR = 0.05  # how common a violation is taken to be when scores are made probabilities
 _TYPICAL = Line(6.0, 1.0)  # the line that turns raw values into log-odds where examples are too few to tell
 _REMEMBERED = 4096
+NO_TRAINED = np.empty((0, 0), np.float32)  # for policies that ask for no trained head
 
 Doubles = npt.NDArray[np.float64]
 _Kept = TypeVar("_Kept")
-_Key = tuple[str, tuple[str, ...], tuple[str, ...]]
+_Key = tuple[str, tuple[str, ...], tuple[str, ...]]  # a category's own words
+_Wanted = _Key | str | None  # those, or the detector whose trained head is asked for, or nothing
 
 
 class TextModel(Protocol):
     """What concepts are compiled with."""
 
-    @property
-    def digest(self) -> str: ...
+    digest: str  # of all that scores depend on
+    embedding_digest: str  # of all that embeddings depend on
+    trained: Mapping[str, Thresholds]  # its trained heads by detector, in their columns' order: operating points [3]
 
     def embed_texts(self, texts: Sequence[str]) -> Floats: ...
 
@@ -56,17 +59,27 @@ class Heads:
     What the text scorer looks for under one policy: a head for each of its C categories.
 
     weights: float32 [C, 384], for embeddings of unit length. bias: float32 [C]. known: bool [C], False where a category
-    has no words to go by. digest: sha256 over them, 64 hexadecimal digits.
+    has neither words nor a trained head. digest: sha256 over them, 64 hexadecimal digits. trained: int64 [C], the
+    column of the trained head that a category asks for; -1 where it goes by its own words.
     """
 
     weights: Floats
     bias: Floats
     known: npt.NDArray[np.bool_]
     digest: str
+    trained: npt.NDArray[np.int64]
 
-    def probabilities(self, embeddings: Floats) -> Floats:
-        """float32 [N, C] from float32 [N, 384]: how likely each text violates each category; NaN where unknown."""
-        log_odds = np.clip(embeddings @ self.weights.T + self.bias, -30, 30)
+    def probabilities(self, embeddings: Floats, trained: Floats) -> Floats:
+        """
+        How likely each text violates each category: float32 [N, C], NaN where unknown.
+
+        embeddings: float32 [N, 384]. trained: float32 [N, T], log-odds of the model's trained heads.
+        """
+        log_odds = embeddings @ self.weights.T + self.bias
+        asked = np.flatnonzero(self.trained >= 0)
+        if len(asked):
+            log_odds[:, asked] = trained[:, self.trained[asked]]
+        log_odds = np.clip(log_odds, -30, 30)
         scores: Floats = (1 / (1 + np.exp(-log_odds))).astype(np.float32)
         scores[:, ~self.known] = np.nan
         return scores
@@ -91,51 +104,63 @@ class TextConcepts:
     def __init__(self, model: TextModel, harmless: Sequence[str] | None = None) -> None:
         lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
         parameters = (_RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
-        self._embeddings = EmbeddingCache(model.digest, model.embed_texts)
+        self._embeddings = EmbeddingCache(model.embedding_digest, model.embed_texts)
         self._sample = Sample(self._embeddings.embed, harmless)
-        self.digest = content_digest(model.digest, *lines, json.dumps(parameters), self._sample.digest)
+        made_by = (*lines, json.dumps(parameters))
+        self._heads_digest = content_digest(model.embedding_digest, *made_by)
+        self.digest = content_digest(model.digest, *made_by, self._sample.digest)
+        self._columns = {name: column for column, name in enumerate(model.trained)}
+        self._trained_points = model.trained
         self._background = _Background(_with_one(self._embeddings.embed(lines)))
         self._heads: OrderedDict[_Key, _Head] = OrderedDict()
         self._stored = Vectors("heads")  # float32 [385] each: weights, and bias last
-        self._stacks: WeakValueDictionary[tuple[_Key | None, ...], Heads] = (
-            WeakValueDictionary()
-        )  # while a policy has it
+        self._stacks: WeakValueDictionary[tuple[_Wanted, ...], Heads] = WeakValueDictionary()  # while a policy has it
         self._points: OrderedDict[_Key, Thresholds] = OrderedDict()  # float64 [3] each
         self._lock = Lock()
 
     def compile(self, categories: Sequence[CategorySpec]) -> Mapping[str, Concepts]:
-        """`Heads` by scorer name; nothing when no category has a definition or a violating example."""
-        keys = [_key(category) for category in categories]
+        """`Heads` by scorer name; nothing when no category has words or asks for a trained head."""
+        keys = [self._wanted(category) for category in categories]
         if not any(keys):
             return {}
         with self._lock:
-            return {NAME: self._stacks.setdefault(tuple(keys), _stacked(self._fitted(keys)))}
+            return {NAME: self._stacks.setdefault(tuple(keys), self._stacked(keys))}
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
         """The same for every type: a transcript and a text in a picture are scored like any other text."""
-        keys = [_key(category) for category in categories]
+        keys = [self._wanted(category) for category in categories]
         if not any(keys):
             return None
         nothing = np.full(len(RATES), np.nan)
         with self._lock:
-            heads = dict(zip(keys, self._fitted(keys), strict=True))
-            missing = [key for key in heads if key is not None and key not in self._points]
+            own = [key for key in dict.fromkeys(keys) if isinstance(key, tuple)]
+            missing = [key for key in own if key not in self._points]
             if missing:
-                scores = _stacked([heads[key] for key in missing]).probabilities(self._sample.embeddings)
+                heads = self._stacked(missing)
+                scores = heads.probabilities(self._sample.embeddings, NO_TRAINED)
                 _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
-            found = np.column_stack([nothing if key is None else self._points[key] for key in keys])
-        return np.repeat(found[:, np.newaxis], len(PART_TYPES), axis=1)
+            found = [nothing if key is None else self._points_of(key) for key in keys]
+        return np.repeat(np.column_stack(found)[:, np.newaxis], len(PART_TYPES), axis=1)
 
-    def _fitted(self, keys: Sequence[_Key | None]) -> list[_Head | None]:
+    def _points_of(self, key: _Key | str) -> Thresholds:
+        return self._trained_points[key] if isinstance(key, str) else self._points[key]
+
+    def _wanted(self, category: CategorySpec) -> _Wanted:
+        """A trained head where the category asks for one, else its words."""
+        return next((name for name in category.detectors if name in self._columns), None) or _key(category)
+
+    def _stacked(self, keys: Sequence[_Wanted]) -> Heads:
         """The heads of `keys`, those fitted that are not known; under the lock."""
-        wanted = [key for key in dict.fromkeys(keys) if key is not None]
-        self._fit([key for key in wanted if key not in self._heads])
-        _remember(self._heads, {key: self._heads[key] for key in wanted})
-        return [None if key is None else self._heads[key] for key in keys]
+        own = [key for key in dict.fromkeys(keys) if isinstance(key, tuple)]
+        self._fit([key for key in own if key not in self._heads])
+        _remember(self._heads, {key: self._heads[key] for key in own})
+        heads = [self._heads[key] if isinstance(key, tuple) else None for key in keys]
+        columns = [self._columns[key] if isinstance(key, str) else -1 for key in keys]
+        return _stacked(heads, np.array(columns, np.int64))
 
     def _fit(self, keys: Sequence[_Key]) -> None:
         """Heads for `keys`, from the disk where an earlier start left them."""
-        names = {key: bytes.fromhex(content_digest(self.digest, json.dumps(key))) for key in keys}
+        names = {key: bytes.fromhex(content_digest(self._heads_digest, json.dumps(key))) for key in keys}
         stored = self._stored.get(list(names.values())) if names else {}
         for key, name in names.items():
             if name in stored:
@@ -258,12 +283,12 @@ def _rows(rows: Sequence[Doubles]) -> Doubles:
     return np.array(rows, np.float64).reshape(len(rows), -1) if rows else np.empty((0, 385))
 
 
-def _stacked(heads: Sequence[_Head | None]) -> Heads:
+def _stacked(heads: Sequence[_Head | None], trained: npt.NDArray[np.int64]) -> Heads:
     weights = np.zeros((len(heads), 384), np.float32)
     bias = np.zeros(len(heads), np.float32)
-    known = np.zeros(len(heads), np.bool_)
+    known = trained >= 0
     for place, head in enumerate(heads):
         if head is not None:
             weights[place], bias[place], known[place] = head.weights, head.bias, True
-    digest = hashlib.sha256(b"".join((weights.tobytes(), bias.tobytes(), known.tobytes()))).hexdigest()
-    return Heads(weights, bias, known, digest)
+    parts = (weights.tobytes(), bias.tobytes(), known.tobytes(), trained.tobytes())
+    return Heads(weights, bias, known, hashlib.sha256(b"".join(parts)).hexdigest(), trained)

@@ -17,6 +17,7 @@ from worker.policy.compile import CompiledPolicy
 from worker.policy.schema import policy_schema
 from worker.policy.source.folder import FolderSource
 from worker.policy.store import PolicyStore
+from worker.score.models.adapted import LABELS
 
 TAXONOMY = [
     "hate",
@@ -49,14 +50,16 @@ def actions(shipped: Mapping[str, CompiledPolicy], scores: Mapping[str, float]) 
 
 
 async def test_the_default_has_the_thirteen_categories(shipped: Mapping[str, CompiledPolicy]) -> None:
-    """Each with a definition and examples on both sides."""
+    """Each with a definition, a trained head of its own, and a few examples on both sides."""
     assert list(shipped["anyone"].categories) == TAXONOMY
     tree = json.loads((POLICIES / "default.json").read_text())
-    nodes = list(tree["categories"].values())
-    for node in nodes:
-        nodes += node.get("children", {}).values()
+    nodes = list(tree["categories"].items())
+    for path, node in nodes:
+        nodes += [(f"{path}/{name}", child) for name, child in node.get("children", {}).items()]
         assert len(node["definition"]) > 100
-        assert min(len(node["examples"]["violating"]), len(node["examples"]["allowed"])) >= 12
+        assert path.replace("/", "-") in node["detectors"]
+        assert min(len(node["examples"]["violating"]), len(node["examples"]["allowed"])) >= 5
+    assert sorted(path for path, _ in nodes) == sorted(LABELS)
 
 
 async def test_a_childs_threshold_is_never_looser_than_its_parents(shipped: Mapping[str, CompiledPolicy]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from worker.core.views import Floats
+from worker.core.views import Floats, Thresholds
 from worker.policy.compile import CategoryConcept
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.embeddings import EmbeddingCache
@@ -17,7 +17,8 @@ from worker.score.embeddings import EmbeddingCache
 class Counting:
     """A text model that counts what it is asked for."""
 
-    digest = "d1"
+    digest = embedding_digest = "d1"
+    trained: Mapping[str, Thresholds] = {}
 
     def __init__(self) -> None:
         self.texts = 0

@@ -33,11 +33,11 @@ def test_examples_rank_rows_held_apart_better() -> None:
     assert not {r["text"] for r in apart} & {*violating, *allowed}
     bad = np.array([r["violating"] == "1" for r in apart])
     model = MiniLM("cpu")
-    concepts, embeddings = TextConcepts(model), model.embed_texts([r["text"] for r in apart])
+    concepts, seen = TextConcepts(model), model.read_texts([r["text"] for r in apart])
     found = []
     for count in (0, 5, 20):
         category = Category("threats", DEFINITION, tuple(violating[:count]), tuple(allowed[:count]))
-        scores = concepts.compile([category])[NAME].probabilities(embeddings)[:, 0]
+        scores = concepts.compile([category])[NAME].probabilities(*seen)[:, 0]
         found.append(auroc(scores[bad], scores[~bad]))
     by_definition, with_five, with_twenty = found
     assert by_definition + 0.1 < with_five < with_twenty

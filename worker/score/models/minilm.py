@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from worker.core.errors import ModelFailed
-from worker.core.views import Floats, ModelRef, View, ViewKind
+from worker.core.views import Floats, ModelRef, Thresholds, View, ViewKind
 from worker.score.concepts import NAME, Heads, TextConcepts
-from worker.score.models.minilm_encoders import Encoder, encoder_for
+from worker.score.models.adapted import DETECTORS
+from worker.score.models.minilm_encoders import Encoder, Reading, encoder_for
 from worker.score.weights import MINILM, MINILM_TOKENIZER, content_digest
 
 Ids = npt.NDArray[np.int32]
@@ -20,7 +21,7 @@ Ids = npt.NDArray[np.int32]
 _CLS, _SEP = 101, 102
 # Log-odds taken from a sentence out of a long text, since the maximum over many is what counts; tuned on the long rows
 # of the development half of the OpenAI moderation set: AUROC .858 without sentences, .868 with them at 2, .848 at 0.
-_EXCERPT = 2.0
+EXCERPT = 2.0
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
 
@@ -43,7 +44,11 @@ class MiniLM:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._encoder = encoder or encoder_for(device, threads)
-        self.digest = content_digest(MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
+        adapted = self._encoder.adaptation
+        parts = (MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
+        self.embedding_digest = content_digest(*parts, adapted.layers)
+        self.digest = content_digest(*parts, adapted.digest)
+        self.trained: Mapping[str, Thresholds] = dict(zip(DETECTORS, adapted.points.T.astype(np.float64), strict=True))
         self.version = importlib.metadata.version(MINILM.distribution)
 
     @property
@@ -58,14 +63,18 @@ class MiniLM:
             for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         ]
 
-    def embed(self, contents: Sequence[Ids]) -> Floats:
-        """float32 [N, 384] of unit length, one a row of token ids (int32 [n], n <= 510, no special tokens)."""
+    def read(self, contents: Sequence[Ids]) -> Reading:
+        """What is seen in each row of token ids (int32 [n], n <= 510, no special tokens)."""
         rows = [np.concatenate(([_CLS], ids, [_SEP])).astype(np.int32) for ids in contents]
-        return self._encoder.embed(rows)
+        return self._encoder.read(rows)
+
+    def read_texts(self, texts: Sequence[str]) -> Reading:
+        """What is seen in the first window of each text: for a policy's sentences, not for what is judged."""
+        return self.read([ids[:_WINDOW] for ids, _ in self.encode(texts)])
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """float32 [N, 384], of the first window of each text: for a policy's sentences, not for what is judged."""
-        return self.embed([ids[:_WINDOW] for ids, _ in self.encode(texts)])
+        """float32 [N, 384] of unit length, of the first window of each text."""
+        return self.read_texts(texts).embeddings
 
 
 class MiniLMScorer:
@@ -75,11 +84,12 @@ class MiniLMScorer:
 
     def __init__(self, model: MiniLM, concepts: TextConcepts) -> None:
         self._model = model
-        self.ref = ModelRef(NAME, model.version, f"sha256:{content_digest(concepts.digest, str(_EXCERPT))}")
+        self.ref = ModelRef(NAME, model.version, f"sha256:{content_digest(concepts.digest, str(EXCERPT))}")
 
     def score(self, views: Sequence[View], concepts: Sequence[Heads]) -> list[Floats]:
         """
-        For each view (int32 [n] token ids), float32 [C] of probabilities; NaN where a category has no words.
+        For each view (int32 [n] token ids), float32 [C] of probabilities; NaN where a category has neither words nor a
+        trained head.
 
         Each distinct content is embedded once, whatever the number of policies that look at it.
 
@@ -96,27 +106,28 @@ class MiniLMScorer:
                 contents.append(view.content)
             rows.append(distinct[key])
         try:
-            embeddings = self._model.embed(contents)
+            found = self._model.read(contents)
         except RuntimeError as error:
             raise ModelFailed(f"{NAME} could not embed {len(contents)} texts: {type(error).__name__}") from error
-        scores = _against_heads(embeddings[rows], concepts)
-        return [_less_sure(found) if view.excerpt else found for view, found in zip(views, scores, strict=True)]
+        scores = _against_heads(Reading(found.embeddings[rows], found.log_odds[rows]), concepts)
+        return [_less_sure(score) if view.excerpt else score for view, score in zip(views, scores, strict=True)]
 
 
 def _less_sure(scores: Floats) -> Floats:
-    """float32 [C] with `_EXCERPT` taken from each log-odds; NaN stays."""
-    odds = scores * np.float32(np.exp(-_EXCERPT))
+    """float32 [C] with `EXCERPT` taken from each log-odds; NaN stays."""
+    odds = scores * np.float32(np.exp(-EXCERPT))
     lowered: Floats = (odds / (1 - scores + odds)).astype(np.float32)
     return lowered
 
 
-def _against_heads(embeddings: Floats, concepts: Sequence[Heads]) -> list[Floats]:
-    """Row n of `embeddings` against `concepts[n]`: one matrix product a policy."""
+def _against_heads(seen: Reading, concepts: Sequence[Heads]) -> list[Floats]:
+    """Row n of what was seen against `concepts[n]`: one matrix product a policy."""
     rows_of: dict[int, list[int]] = {}
     for row, heads in enumerate(concepts):
         rows_of.setdefault(id(heads), []).append(row)
-    scores: list[Floats] = [embeddings[0]] * len(concepts)
+    scores: list[Floats] = [seen.embeddings[0]] * len(concepts)
     for rows in rows_of.values():
-        for row, found in zip(rows, concepts[rows[0]].probabilities(embeddings[rows]), strict=True):
-            scores[row] = found
+        found = concepts[rows[0]].probabilities(seen.embeddings[rows], seen.log_odds[rows])
+        for row, score in zip(rows, found, strict=True):
+            scores[row] = score
     return scores

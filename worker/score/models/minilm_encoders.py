@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ import structlog
 
 from worker.core.errors import ConfigError
 from worker.core.views import Floats
-from worker.score.weights import MINILM, MINILM_CONFIG, cache_folder, file_digest, verified
+from worker.score.models.adapted import LABELS, Adaptation, adaptation
+from worker.score.weights import MINILM, MINILM_CONFIG, cache_folder, content_digest, file_digest, verified
 
 _log = structlog.get_logger(__name__)
 
@@ -29,16 +30,28 @@ _CUDA_TOKENS = 65_536
 _AVX512 = ("avx512f", "avx512cd", "avx512vl", "avx512bw", "avx512dq")
 
 
+class Reading(NamedTuple):
+    """embeddings: float32 [N, 384] of unit length. log_odds: float32 [N, 13] of the trained heads, calibrated."""
+
+    embeddings: Floats
+    log_odds: Floats
+
+
 class Encoder(Protocol):
-    """Token ids to embeddings."""
+    """Token ids to embeddings and what the trained heads say, in one pass."""
 
     @property
     def precision(self) -> str:
         """What it computes in, e.g. `int8`; scores depend on it, so digests do."""
         ...
 
-    def embed(self, rows: Sequence[Ids]) -> Floats:
-        """float32 [N, 384] of unit length from int32 [n] ids with special tokens."""
+    @property
+    def adaptation(self) -> Adaptation:
+        """The deltas and heads it runs."""
+        ...
+
+    def read(self, rows: Sequence[Ids]) -> Reading:
+        """Of int32 [n] ids with special tokens, N rows."""
         ...
 
 
@@ -69,27 +82,33 @@ class CpuEncoder:
     on two threads.
     """
 
-    def __init__(self, threads: int, precision: str = "float32") -> None:
+    def __init__(self, threads: int, precision: str = "float32", adapted: Adaptation | None = None) -> None:
         if precision not in ("float32", "int8"):
             raise ConfigError(f"precision {precision} is not known on the cpu: set it to float32 or int8")
         self.precision = precision
+        self.adaptation = adapted or adaptation()
         _prefer_avx512()
         import ctranslate2
 
         self._view = ctranslate2.StorageView.from_array
         self._model = ctranslate2.Encoder(
-            str(converted(precision)), device="cpu", compute_type=precision, inter_threads=threads, intra_threads=1
+            str(converted(precision, self.adaptation)),
+            device="cpu",
+            compute_type=precision,
+            inter_threads=threads,
+            intra_threads=1,
         )
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="minilm")
 
-    def embed(self, rows: Sequence[Ids]) -> Floats:
+    def read(self, rows: Sequence[Ids]) -> Reading:
         """See `Encoder`."""
         return _in_slices(rows, _CPU_TOKENS, self._forward, self._pool)
 
-    def _forward(self, ids: Ids, lengths: Ids) -> Floats:
+    def _forward(self, ids: Ids, lengths: Ids) -> Reading:
         hidden = np.asarray(self._model.forward_batch(self._view(ids), self._view(lengths)).last_hidden_state)
         mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.float32)
-        return np.matmul(mask[:, None, :], hidden)[:, 0]  # type: ignore[no-any-return]
+        sums = np.matmul(mask[:, None, :], hidden)[:, 0]
+        return Reading(sums, self.adaptation.log_odds(hidden, lengths, sums))
 
 
 class CudaEncoder:
@@ -97,31 +116,43 @@ class CudaEncoder:
 
     def __init__(self) -> None:
         import torch
-        from transformers import AutoModel
 
-        MINILM_CONFIG.path()
-        folder = MINILM.path().parent
+        self.adaptation = adaptation()
         self._torch = torch
         dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         self.precision = str(dtype).removeprefix("torch.")
-        # its own dtype argument would also be taken by a checkpoint that says another one
-        self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).to("cuda", dtype).eval()
+        self._model: Any = merged(self.adaptation).to("cuda", dtype)
 
-    def embed(self, rows: Sequence[Ids]) -> Floats:
+    def read(self, rows: Sequence[Ids]) -> Reading:
         """See `Encoder`."""
         return _in_slices(rows, _CUDA_TOKENS, self._forward, None)
 
-    def _forward(self, ids: Ids, lengths: Ids) -> Floats:
+    def _forward(self, ids: Ids, lengths: Ids) -> Reading:
         torch = self._torch
         with torch.inference_mode():
             on_device = torch.from_numpy(ids).to("cuda", torch.int64)
             mask = torch.arange(ids.shape[1], device="cuda") < torch.from_numpy(lengths).to("cuda")[:, None]
             hidden = self._model(input_ids=on_device, attention_mask=mask.long()).last_hidden_state.float()
-            pooled: Floats = (hidden * mask[:, :, None]).sum(1).cpu().numpy()
-        return pooled
+            sums: Floats = (hidden * mask[:, :, None]).sum(1).cpu().numpy()
+            return Reading(sums, self.adaptation.log_odds(hidden.cpu().numpy(), lengths, sums))
 
 
-def converted(precision: str) -> Path:
+def merged(adapted: Adaptation) -> Any:
+    """The published model in torch and fp32, with the deltas added to its weights."""
+    import torch
+    from transformers import AutoModel
+
+    MINILM_CONFIG.path()
+    # its own dtype argument would also be taken by a checkpoint that says another one
+    model: Any = AutoModel.from_pretrained(MINILM.path().parent, local_files_only=True).float().eval()
+    weights = dict(model.named_parameters())
+    with torch.no_grad():
+        for layer, delta in adapted.deltas.items():
+            weights[layer] += torch.from_numpy(delta)
+    return model
+
+
+def converted(precision: str, adapted: Adaptation) -> Path:
     """
     The folder of the copy in `precision`; made on first use, and checked on every start.
 
@@ -132,12 +163,13 @@ def converted(precision: str) -> Path:
     """
     import ctranslate2
 
-    folder = cache_folder() / f"minilm-{precision}-{MINILM.sha256[:16]}-ct2-{ctranslate2.__version__}"
+    made_of = content_digest(MINILM.sha256, adapted.layers)
+    folder = cache_folder() / f"minilm-{precision}-{made_of[:16]}-ct2-{ctranslate2.__version__}"
     note = folder / "model.bin.sha256"
     if not note.is_file():
         _log.info("weights.converting", model="all-MiniLM-L6-v2", to=precision)
         draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-        _convert(draft, precision)
+        _convert(draft, precision, adapted)
         try:
             draft.rename(folder)
         except OSError:
@@ -149,20 +181,22 @@ def converted(precision: str) -> Path:
     return folder
 
 
-def _convert(draft: Path, precision: str) -> None:
-    MINILM_CONFIG.path()
-    source = MINILM.path().parent
+def _convert(draft: Path, precision: str, adapted: Adaptation) -> None:
     from ctranslate2.converters import TransformersConverter
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    TransformersConverter(str(source)).convert(str(draft), quantization=precision, force=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in MINILM.path().parent.glob("*.json"):
+            shutil.copy(file, folder)
+        merged(adapted).save_pretrained(folder)
+        TransformersConverter(folder).convert(str(draft), quantization=precision, force=True)
     (draft / "model.bin.sha256").write_text(file_digest(draft / "model.bin"), "ascii")
 
 
 def _in_slices(
-    rows: Sequence[Ids], tokens: int, forward: Callable[[Ids, Ids], Floats], pool: ThreadPoolExecutor | None
-) -> Floats:
+    rows: Sequence[Ids], tokens: int, forward: Callable[[Ids, Ids], Reading], pool: ThreadPoolExecutor | None
+) -> Reading:
     """`forward` on padded int32 [B, L] and lengths [B], in slices of like length of at most `tokens` padded tokens."""
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]), reverse=True)
     slices: list[list[int]] = []
@@ -173,18 +207,19 @@ def _in_slices(
         else:
             slices.append([row])
 
-    def pooled(chosen: list[int]) -> Floats:
+    def pooled(chosen: list[int]) -> Reading:
         lengths = np.array([len(rows[row]) for row in chosen], np.int32)
         ids = np.zeros((len(chosen), int(lengths[0])), np.int32)
         for place, row in enumerate(chosen):
             ids[place, : lengths[place]] = rows[row]
         return forward(ids, lengths)
 
-    embeddings = np.empty((len(rows), _DIMENSIONS), np.float32)
-    for chosen, sums in zip(slices, (pool.map if pool else map)(pooled, slices), strict=True):
+    found = Reading(np.empty((len(rows), _DIMENSIONS), np.float32), np.empty((len(rows), len(LABELS)), np.float32))
+    for chosen, (sums, log_odds) in zip(slices, (pool.map if pool else map)(pooled, slices), strict=True):
         # a sum and a mean point the same way, and only the direction counts
-        embeddings[chosen] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-    return embeddings
+        found.embeddings[chosen] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        found.log_odds[chosen] = log_odds
+    return found
 
 
 def _cuda_devices() -> int:

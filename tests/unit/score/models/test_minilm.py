@@ -12,8 +12,8 @@ from worker.core.events import PartType
 from worker.core.views import View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
 from worker.score.models import minilm_encoders
+from worker.score.models.adapted import Adaptation, adaptation, published
 from worker.score.models.minilm import MiniLM, MiniLMScorer
-from worker.score.weights import MINILM
 
 pytestmark = pytest.mark.models
 
@@ -25,18 +25,22 @@ def model() -> MiniLM:
     return MiniLM("cpu")
 
 
-def test_embeddings_are_those_of_the_fp32_model(model: MiniLM) -> None:
-    """What another engine computes is the same to four digits."""
+@pytest.mark.parametrize("adapted", [adaptation(), published()], ids=["adapted", "published"])
+def test_embeddings_are_those_of_the_fp32_model(adapted: Adaptation) -> None:
+    """What another engine computes is the same to four digits, with the deltas merged and without any."""
     import torch
-    from transformers import AutoModel
 
-    plain = AutoModel.from_pretrained(MINILM.path().parent, local_files_only=True).eval()
-    found = model.embed_texts(TEXTS)
-    for text, embedding in zip(TEXTS, found, strict=True):
+    model = MiniLM(encoder=minilm_encoders.CpuEncoder(1, adapted=adapted))
+    plain = minilm_encoders.merged(adapted)
+    found = model.read_texts(TEXTS)
+    for text, embedding, log_odds in zip(TEXTS, *found, strict=True):
         ids = [101, *model.encode([text])[0][0][: model.window_tokens].tolist(), 102]
         with torch.inference_mode():
-            mean = plain(input_ids=torch.tensor([ids])).last_hidden_state[0].mean(0).numpy()
+            tokens = plain(input_ids=torch.tensor([ids])).last_hidden_state.numpy()
+        mean = tokens[0].mean(0)
         assert float(embedding @ mean / np.linalg.norm(mean)) > 0.9999
+        exact = adapted.log_odds(tokens, np.array([len(ids)], np.int32), tokens.sum(1))
+        np.testing.assert_allclose(log_odds, exact[0], atol=1e-3)
 
 
 def test_a_text_has_the_same_embedding_whatever_its_neighbours(model: MiniLM) -> None:
@@ -65,7 +69,9 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
 
     def heads(count: int) -> Heads:
         weights = draws.normal(size=(count, 384)).astype(np.float32)
-        return Heads(weights, np.zeros(count, np.float32), np.ones(count, np.bool_), "")
+        trained = np.full(count, -1)
+        trained[0] = 4
+        return Heads(weights, np.zeros(count, np.float32), np.ones(count, np.bool_), "", trained)
 
     one, two = heads(2), heads(5)
     contents = [model.encode([text])[0][0][:200] for text in ("hello", "goodbye", "hello")]
@@ -73,15 +79,15 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
     scorer = MiniLMScorer(model, TextConcepts(model))
     scores = scorer.score(views, [one, two, two])
     assert [row.shape for row in scores] == [(2,), (5,), (5,)]
-    embeddings = model.embed(contents)
-    np.testing.assert_allclose(scores[0], one.probabilities(embeddings)[0], atol=1e-4)
-    np.testing.assert_allclose(scores[1], two.probabilities(embeddings)[1], atol=1e-4)
-    np.testing.assert_allclose(scores[2], two.probabilities(embeddings)[2], atol=1e-4)
+    seen = model.read(contents)
+    np.testing.assert_allclose(scores[0], one.probabilities(*seen)[0], atol=1e-4)
+    np.testing.assert_allclose(scores[1], two.probabilities(*seen)[1], atol=1e-4)
+    np.testing.assert_allclose(scores[2], two.probabilities(*seen)[2], atol=1e-4)
 
 
 def test_a_damaged_copy_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The converted weights are checked on every start like those they were made of."""
-    whole = minilm_encoders.converted("float32")
+    whole = minilm_encoders.converted("float32", adaptation())
     monkeypatch.setenv("TIDEGATE_CACHE", str(tmp_path))
     copy = tmp_path / whole.name
     copy.mkdir()

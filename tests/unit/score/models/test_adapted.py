@@ -1,0 +1,93 @@
+"""What training added: heads that look at tokens, scores taken by name, an artefact that is checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.score.test_concepts import TRADE, Category
+from worker.core.errors import WeightsRejected
+from worker.core.events import PartType
+from worker.core.views import View, ViewKind
+from worker.score.concepts import NAME, TextConcepts
+from worker.score.models import adapted
+from worker.score.models.adapted import DETECTORS, FILE, LABELS, adaptation, published
+from worker.score.models.minilm import MiniLM, MiniLMScorer
+from worker.score.models.minilm_encoders import CpuEncoder
+
+pytestmark = pytest.mark.models
+
+HATE = Category("hate", detectors=("hate",))
+
+
+@pytest.fixture(scope="module")
+def model() -> MiniLM:
+    return MiniLM("cpu")
+
+
+def test_a_head_is_its_formula() -> None:
+    """Attention over the tokens that are there, by the plain loop; padding changes nothing."""
+    heads = adaptation()
+    tokens = np.random.default_rng(1).normal(size=(3, 7, 384)).astype(np.float32)
+    lengths = np.array([7, 4, 1], np.int32)
+    sums = np.stack([row[:n].sum(0) for row, n in zip(tokens, lengths, strict=True)])
+    found = heads.log_odds(tokens, lengths, sums)
+    for row, length, odds in zip(tokens, lengths, found, strict=True):
+        own = row[:length]
+        for column in range(len(LABELS)):
+            looks = np.exp(own @ heads.looks[column])
+            seen = looks @ (own @ heads.seen[column]) / looks.sum()
+            raw = seen + own.mean(0) @ heads.whole[column] + heads.bias[column]
+            assert odds[column] == pytest.approx(raw * heads.slope[column] + heads.shift[column], abs=1e-3)
+
+
+def test_a_category_takes_the_trained_score_it_asks_for(model: MiniLM) -> None:
+    """By the detector's name, whatever its words; the others go by their words, and a name nobody has by nothing."""
+    concepts = TextConcepts(model)
+    worded = Category("hate", TRADE.definition, TRADE.violating, TRADE.allowed, ("hate",))
+    categories = [HATE, worded, TRADE, Category("odd", detectors=("no-such-head",))]
+    text = "all muslims are vermin and should leave"
+    content = model.encode([text])[0][0]
+    view = View("parts/0", ViewKind.TEXT, (PartType.TEXT,), content, len(content))
+    [scores] = MiniLMScorer(model, concepts).score([view], [concepts.compile(categories)[NAME]])
+    trained = 1 / (1 + np.exp(-model.read_texts([text]).log_odds[0, LABELS.index("hate")]))
+    assert scores[0] == scores[1] == pytest.approx(trained, abs=1e-5)
+    assert scores[0] > 0.5 > scores[2]
+    assert np.isnan(scores[3])
+
+
+def test_trained_heads_bring_their_operating_points(model: MiniLM) -> None:
+    """From the artefact, stricter from point to point, beside those of custom categories."""
+    found = TextConcepts(model, ["hello", "good morning"] * 20).points([HATE, TRADE])
+    assert found is not None
+    np.testing.assert_allclose(found[:, 0, 0], adaptation().points[:, LABELS.index("hate")])
+    assert (np.diff(adaptation().points, axis=0) >= 0).all()
+    assert not np.isnan(adaptation().points).any()
+
+
+def test_names_are_names_that_policies_may_use() -> None:
+    """Lower case and dashes, one a category."""
+    assert len(set(DETECTORS)) == len(LABELS) == 13
+    assert all(name.replace("-", "").isalpha() and name.islower() for name in DETECTORS)
+
+
+def test_the_artefact_is_small_and_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """12 MB at most in git; another file is refused."""
+    assert FILE.stat().st_size < 12_000_000
+    damaged = tmp_path / FILE.name
+    damaged.write_bytes(FILE.read_bytes()[:-1])
+    monkeypatch.setattr(adapted, "FILE", damaged)
+    adaptation.cache_clear()
+    with pytest.raises(WeightsRejected, match="minilm_adapted"):
+        adaptation()
+    adaptation.cache_clear()
+
+
+def test_digests_cover_what_scores_depend_on(model: MiniLM) -> None:
+    """Other deltas, other embeddings; other heads alone, other scores but the embeddings that were kept."""
+    plain = MiniLM(encoder=CpuEncoder(1, adapted=published()))
+    assert plain.digest != model.digest
+    assert plain.embedding_digest != model.embedding_digest
+    assert TextConcepts(plain, ["hello"]).digest != TextConcepts(model, ["hello"]).digest

@@ -1,0 +1,120 @@
+"""Calibration: what the heads say of whole events, held-apart rows, made probabilities and operating points."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from train.fit import family
+from train.rows import CATEGORIES, Row
+from worker.core.events import PartType
+from worker.core.views import Floats, TextSource
+from worker.score.calibration import RATES, thresholds
+from worker.score.models.adapted import Adaptation
+from worker.score.models.minilm import EXCERPT, MiniLM
+from worker.score.models.minilm_encoders import CpuEncoder
+from worker.window.views import Views
+
+_MOST = 900  # rows of one source: the largest would drown the others
+_FEWEST = 25  # rows on either side of a category's line; with fewer it stays as trained
+_SEED = 20261124
+_BATCH = 512
+
+
+class Calibration(NamedTuple):
+    """slope, shift: float32 [13] lines from a head's log-odds to calibrated ones. points: float32 [3, 13]."""
+
+    slope: Floats
+    shift: Floats
+    points: Floats
+
+
+UNCALIBRATED = Calibration(
+    np.ones(len(CATEGORIES), np.float32),
+    np.zeros(len(CATEGORIES), np.float32),
+    np.ones((3, len(CATEGORIES)), np.float32),
+)
+
+
+def calibrated(draft: Adaptation, rows: Sequence[Row], threads: int) -> Calibration:
+    """
+    Lines and operating points by `rows`, which nobody trained on.
+
+    The prior is that of the rows: of the default taxonomy's categories, a few to twenty in a hundred violate each.
+    """
+    rows = thinned(rows)
+    odds = event_odds(MiniLM(encoder=CpuEncoder(threads, adapted=draft)), [row.text for row in rows])
+    labels = np.stack([row.labels for row in rows])
+    slope, shift = np.ones(len(CATEGORIES), np.float32), np.zeros(len(CATEGORIES), np.float32)
+    for column, name in enumerate(CATEGORIES):
+        known = ~np.isnan(labels[:, column])
+        values, truth = odds[known, column], labels[known, column]
+        note = "as trained: too few rows"
+        if min(truth.sum(), (1 - truth).sum()) >= _FEWEST:
+            slope[column], shift[column] = _line(values, truth)
+            note = f"ECE {_apart(values, truth):.3f} on rows the line was not fitted on"
+        print(f"{name:25s} {int(truth.sum()):5d} of {len(truth):5d} violate, {note}", flush=True)
+    harmless = [place for place, row in enumerate(rows) if everyday(row)]
+    scores = 1 / (1 + np.exp(-(odds[harmless] * slope + shift)))
+    print(f"operating points by {len(harmless)} everyday rows, at {RATES}")
+    return Calibration(slope, shift, thresholds(scores).astype(np.float32))
+
+
+def event_odds(model: MiniLM, texts: Sequence[str]) -> Floats:
+    """float32 [N, 13]: each text read as an event is: raw, normalised, in windows and by sentences; the maximum."""
+    views = Views(model)
+    found = np.full((len(texts), len(CATEGORIES)), -np.inf, np.float32)
+    for first in range(0, len(texts), _BATCH):
+        batch = texts[first : first + _BATCH]
+        asked = [
+            (place, view)
+            for place, text in enumerate(batch, first)
+            for view in views.texts([(TextSource("parts/0", text, (PartType.TEXT,)), views.normalised(text))])[0]
+        ]
+        seen = model.read([view.content for _, view in asked]).log_odds
+        for (place, view), odds in zip(asked, seen, strict=True):
+            found[place] = np.maximum(found[place], odds - EXCERPT * view.excerpt)
+    return found
+
+
+def everyday(row: Row) -> bool:
+    """Harmless talk as it comes, not contrast: what operating points count false alarms on."""
+    harmless = not np.nan_to_num(row.labels, nan=0.0).any()
+    plain = row.source in ("davidson/neither", "convabuse", "surge", "background", "synthetic/everyday/chat")
+    return harmless and plain
+
+
+def error(chances: Floats, truth: Floats, bins: int = 10) -> float:
+    """Expected calibration error: bins of equal size, how far their mean chance is from how many violate."""
+    order = np.argsort(chances)
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return float(sum(len(p) * abs(chances[p].mean() - truth[p].mean()) for p in parts) / len(chances))
+
+
+def _line(values: Floats, truth: Floats) -> tuple[float, float]:
+    fitted = LogisticRegression(C=10.0).fit(values[:, None], truth)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def _apart(values: Floats, truth: Floats) -> float:
+    """The calibration error when each half is judged by the line of the other."""
+    half: npt.NDArray[np.bool_] = np.random.default_rng(_SEED).random(len(values)) < 0.5
+    chances = np.empty_like(values)
+    for part in (half, ~half):
+        slope, shift = _line(values[~part], truth[~part])
+        chances[part] = 1 / (1 + np.exp(-(values[part] * slope + shift)))
+    return error(chances, truth)
+
+
+def thinned(rows: Sequence[Row]) -> list[Row]:
+    """At most some hundred rows of a source, the same each time."""
+    dice = random.Random(_SEED)
+    by_source: dict[Any, list[Row]] = {}
+    for row in rows:
+        by_source.setdefault(family(row), []).append(row)
+    return [row for some in by_source.values() for row in (dice.sample(some, _MOST) if len(some) > _MOST else some)]

@@ -1,0 +1,106 @@
+"""What training added to MiniLM: low-rank deltas, a head for each category of the default taxonomy, its calibration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.core.views import Floats
+from worker.score.weights import verified
+
+FILE = Path(__file__).with_name("minilm_adapted.npz")
+SHA256 = "c249be67dda2bcff77d46ad567cf6c5b50500a7531e5a87c7648bb1359497c7e"  # `make train` writes it
+LABELS = (
+    "hate",
+    "hate/threatening",
+    "harassment",
+    "harassment/threatening",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+    "self-harm",
+    "self-harm/intent",
+    "self-harm/instructions",
+    "illicit",
+    "illicit/violent",
+)
+DETECTORS = tuple(label.replace("/", "-") for label in LABELS)  # what policies call the heads
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """
+    The artefact of `make train`.
+
+    deltas: by the name of a linear layer's weight in the published model, float32 [out, in] to add to it.
+    looks, seen, whole: float32 [13, 384] of the heads; bias: float32 [13].
+    slope, shift: float32 [13], the lines that make log-odds calibrated. points: float32 [3, 13], thresholds of the
+    operating points. digest: of the whole artefact. layers: a digest of the deltas alone.
+    """
+
+    deltas: Mapping[str, Matrix]
+    looks: Matrix
+    seen: Matrix
+    whole: Matrix
+    bias: Matrix
+    slope: Matrix
+    shift: Matrix
+    points: Matrix
+    digest: str
+    layers: str
+
+    def log_odds(self, tokens: Floats, lengths: npt.NDArray[np.int32], sums: Floats) -> Floats:
+        """
+        float32 [B, 13] of padded tokens (float32 [B, L, 384]), of which the first `lengths` (int32 [B]) count.
+
+        sums: float32 [B, 384], over those tokens.
+
+        Each head weighs the tokens by how much they are what it looks for, and adds what it thinks of their mean.
+        """
+        values = tokens.reshape(-1, tokens.shape[2]) @ np.concatenate([self.looks, self.seen]).T
+        values = values.reshape(*tokens.shape[:2], 2, len(LABELS))
+        looks, seen = values[:, :, 0], values[:, :, 1]
+        looks[np.arange(tokens.shape[1]) >= lengths[:, None]] = -np.inf
+        shares = np.exp(looks - looks.max(1, keepdims=True))
+        found = (shares * seen).sum(1) / shares.sum(1) + (sums / lengths[:, None]) @ self.whole.T + self.bias
+        calibrated: Floats = (found * self.slope + self.shift).astype(np.float32)
+        return calibrated
+
+
+@cache
+def adaptation() -> Adaptation:
+    """
+    The artefact that ships.
+
+    Raises:
+        WeightsRejected: it is missing or not the pinned one.
+    """
+    return read(verified(FILE, SHA256))
+
+
+def read(path: Path) -> Adaptation:
+    """An artefact, unchecked."""
+    with np.load(path) as stored:
+        found = {name: stored[name].astype(np.float32) for name in stored.files}
+    layers = sorted(name.removesuffix(":up") for name in found if name.endswith(":up"))
+    deltas = {layer: found[f"{layer}:up"] @ found[f"{layer}:down"] for layer in layers}
+    heads = {name: found[name] for name in ("looks", "seen", "whole", "bias", "slope", "shift", "points")}
+    parts = b"".join(found[f"{layer}:{part}"].tobytes() for layer in layers for part in ("up", "down"))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Adaptation(deltas=deltas, digest=digest, layers=hashlib.sha256(parts).hexdigest(), **heads)
+
+
+def published() -> Adaptation:
+    """The model as published: no deltas, and heads that say nothing. For comparisons."""
+    nothing, flat = np.zeros((len(LABELS), 384), np.float32), np.zeros(len(LABELS), np.float32)
+    points = np.full((3, len(LABELS)), np.nan, np.float32)
+    return Adaptation({}, nothing, nothing, nothing, flat, flat, flat, points, "published", "published")

@@ -117,10 +117,10 @@ def _drawn(name: str, definition: str, count: int, draw: int, known: Sequence[Se
 def _show(before: Mapping[tuple[str, int], float], after: Mapping[tuple[str, int], float]) -> None:
     table = Table("AUROC, published → adapted", *(f"k = {count}" for count in COUNTS))
     for name in DEFINITIONS:
-        table.add_row(name[:50], *(f"{before[name, k]:.3f} → {after[name, k]:.3f}" for k in COUNTS))
+        table.add_row(name[:36], *(f"{before[name, k]:.3f} → {after[name, k]:.3f}" for k in COUNTS))
     means = [[np.mean([found[name, k] for name in DEFINITIONS]) for found in (before, after)] for k in COUNTS]
     table.add_row("mean", *(f"{old:.3f} → {new:.3f}" for old, new in means))
-    Console().print(table)
+    Console(width=120).print(table)
     worse = [
         f"{name[:3]} at k = {k}: {after[name, k] - old:+.3f}"
         for (name, k), old in before.items()

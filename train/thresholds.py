@@ -18,7 +18,7 @@ from train.calibrate import event_odds, everyday, thinned
 from train.data import measuring_rows
 from train.fit import family
 from train.rows import CATEGORIES, Row, labels
-from worker.core.views import Floats
+from worker.core.views import Floats, Thresholds
 from worker.score.models.minilm import MiniLM
 
 _BLOCKED = 0.2  # of what may be flagged
@@ -35,17 +35,17 @@ def main() -> None:
     lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
     rows = [*thinned(measuring_rows()), *(Row(line, labels(), "background") for line in lines)]
     odds = event_odds(MiniLM("cpu", options.threads), [row.text for row in rows])
-    scores: Floats = 1 / (1 + np.exp(-odds))
+    scores: Floats = (1 / (1 + np.exp(-odds))).astype(np.float32)
     harmless = np.array([everyday(row) for row in rows])
-    flag, block = (_within(scores[harmless], options.budget * share) for share in (1.0, _BLOCKED))
+    flag, block = (within(scores[harmless], options.budget * share) for share in (1.0, _BLOCKED))
     for name, at_flag, at_block in zip(CATEGORIES, flag, block, strict=True):
         print(f"{name:25s} flag {at_flag:.2f}  block {at_block:.2f}")
     _show(rows, scores, flag, block)
 
 
-def _within(scores: Floats, budget: float) -> Floats:
-    """float [13]: thresholds at one false-positive rate for all, the highest with at most `budget` rows in all."""
-    best = np.ones(scores.shape[1])
+def within(scores: Floats, budget: float) -> Thresholds:
+    """float64 [13]: thresholds at one false-positive rate for all, the highest with at most `budget` rows in all."""
+    best: Thresholds = np.ones(scores.shape[1])
     for rate in np.linspace(0, budget, 200):
         found = np.clip(np.ceil(np.quantile(scores, 1 - rate, axis=0) * 100 + 1) / 100, 0.05, 0.97)
         if (scores >= found).any(1).mean() <= budget:
@@ -53,7 +53,7 @@ def _within(scores: Floats, budget: float) -> Floats:
     return best
 
 
-def _show(rows: list[Row], scores: Floats, flag: Floats, block: Floats) -> None:
+def _show(rows: list[Row], scores: Floats, flag: Thresholds, block: Thresholds) -> None:
     table = Table("rows", "n", "flagged %", "blocked %")
     kinds: dict[str, list[int]] = {}
     for place, row in enumerate(rows):

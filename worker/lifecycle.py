@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +28,15 @@ from worker.watchdog import Signs, Watchdog
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 1.0
+_MOST_NAMED = 5
 ALIVE_S = 30.0  # a poll is never this long in coming unless the loop hangs
+
+
+def _refused(policies: Sequence[dict[str, Any]]) -> str:
+    """Which policies are on an older version, because their newest file is not good."""
+    names = [policy["name"] for policy in policies if policy["code"]]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; refused is the newest file of {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
 
 
 def spare_the_collector() -> None:
@@ -113,7 +121,7 @@ class Health:
         return [
             Check("queue", queue.connected, queue.detail),
             Check("models", self.models is not None, "loaded" if self.models is not None else "loading"),
-            Check("policies", bool(applied), f"{len(applied)} of {len(policies)} policies active"),
+            Check("policies", bool(applied), f"{len(applied)} of {len(policies)} policies active{_refused(policies)}"),
             Check(
                 "publish",
                 not self._flow.publish_failing,

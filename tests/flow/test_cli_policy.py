@@ -18,7 +18,9 @@ from worker.core.errors import ConfigError, PolicyRejected
 
 __all__ = ["bare_surroundings", "config"]  # fixtures: no variable of the machine's own; settings of lists alone
 
-VERBS = ["lint", "test", "explain", "prove", "schema"]
+VERBS = [
+    "lint", "test", "explain", "diff", "prove", "backtest", "tune", "candidate", "sign", "hash", "schema",
+]  # fmt: skip
 CASES = [
     {"name": "coins", "text": "get free coins", "expect": "flag", "category": "scam"},
     {"name": "hello", "text": "hello", "expect": "allow", "category": "threat"},
@@ -40,7 +42,13 @@ def test_help_shows_examples_one_a_line(verb: str) -> None:
     at = lines.index("Examples:")
     examples = lines[at + 1 : lines.index("", at)]
     assert len(examples) >= 2
-    assert all(re.match(rf"(.+ \| )?tidegate policy {verb}\b", example) for example in examples)
+    assert all(re.match(rf"(.+ \| )?tidegate (policy {verb}|moderate)\b", example) for example in examples)
+
+
+def test_help_has_the_verbs_in_the_order_of_a_change() -> None:
+    """A newcomer reads them from the top."""
+    listed = re.findall(r"^│ (\w+) ", tidegate("policy", "--help").stdout, re.MULTILINE)
+    assert listed == VERBS
 
 
 def test_lint_exits_by_what_it_found(policies: Path) -> None:

@@ -10,6 +10,11 @@ from rich.text import Text
 STYLES = {"allow": "green", "flag": "yellow", "block": "red"}
 
 
+def many(count: int, what: str) -> str:
+    """`1 day`, `1,200 days`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def table(title: str | None = None) -> Table:
     """An empty table of decisions."""
     made = Table(

@@ -35,15 +35,20 @@ def backtest(
     """
     Decide a log of decisions again under other policies: from its scores and hits alone, without models or content.
 
-    What the log cannot answer is counted and named. A category with a new definition, a list that was not searched
-    with, or a context field that was not stored has no answer there: try those as a candidate.
+    What the log cannot answer is counted and named. A category with a new
+    definition, a list that was not searched with, or a context field that was
+    not stored has no answer there: try those as a candidate.
+
+    Exit code 0, also when decisions change; with --fail-over 1 when too many
+    do; 2 when the log holds no decision.
 
     Examples:
-      tidegate policy backtest --log decisions.jsonl --policy acme-next --tenant acme
-      tidegate policy backtest --log monday.jsonl.gz --log tuesday.jsonl.gz --policies drafts --was policies
+      tidegate policy backtest --log decisions.jsonl --policy acme-next
+      tidegate policy backtest --log mon.gz --log tue.gz --tenant acme
+      tidegate policy backtest --log mon.gz --policies drafts --was policies
       zstdcat july.zst | tidegate policy backtest --log - --picture july.svg
     """
-    from worker.cli.policy.changes import gathered, report_json, show_changes
+    from worker.cli.policy.changes import gathered, report_json, require_decisions, show_changes
     from worker.policy.tools.backtest import Trial
     from worker.policy.tools.backtest import backtest as decide_again
     from worker.policy.tools.decisions_log import total_bytes
@@ -53,6 +58,7 @@ def backtest(
     trial = Trial(folder, policy, tenant, tuple(open_folder(path) for path in was or ()))
     trial = Trial(folder, policy, tenant, trial.was, points(folder, trial.ids()))
     tally = gathered(decide_again(trial, log), total_bytes(log))
+    require_decisions(tally, log, tenant)
     if json:
         document = report_json(tally, policies=str(policies), policy=policy, tenant=tenant)
         typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from worker.cli.policy.changes import pair, plain_table
+from worker.cli.show import many
 
 if TYPE_CHECKING:
     from worker.policy.tools.candidates import Summary
@@ -34,9 +35,12 @@ def candidate(
     """
     Sum up candidates: how often they agree with the live policy, who alone acts, by node, and when they end.
 
-    A candidate is set in tenants.json, for a stable share of events and until a day:
+    A candidate is set in tenants.json, for a stable share of events and until
+    a day:
 
-      {"acme": {"policy": "acme", "candidate": {"policy": "acme-next", "share": 0.1, "until": "2026-12-24T00:00:00Z"}}}
+      {"acme": {"policy": "acme",
+                "candidate": {"policy": "acme-next", "share": 0.1,
+                              "until": "2026-12-24T00:00:00Z"}}}
 
     Exit code 1 when the log holds no candidate's outcome.
 
@@ -83,7 +87,9 @@ def _show(console: Console, one: Summary) -> None:
     from worker.core.shares import Share
     from worker.policy.tools.candidates import SIDES
 
-    console.print(f"candidate {one.policy} {one.version}: {one.decisions:,} decisions of {len(one.days)} day(s)")
+    console.print(
+        f"candidate {one.policy} {one.version}: {many(one.decisions, 'decision')} of {many(len(one.days), 'day')}"
+    )
     table = plain_table(("", "left"), ("decisions", "right"), ("share, 95 % interval", "left"))
     rows = [("agree", one.agree), ("candidate stricter", one.compared(stricter=True))]
     rows += [("candidate looser", one.compared(stricter=False))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from worker.cli.show import STYLES
+from worker.cli.show import STYLES, many
+from worker.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from worker.policy.tools.tally import Tally
@@ -39,17 +40,30 @@ def _watched(parts: Iterable[tuple[Tally, int]], total_bytes: int | None) -> Ite
             yield part, read
 
 
+def require_decisions(tally: Tally, log: Sequence[str], tenant: str | None) -> None:
+    """Raise ConfigError where a log held nothing to decide again: a report of noughts would look like good news."""
+    if tally.decisions:
+        return
+    names = ", ".join(log)
+    if tally.elsewhere:
+        raise ConfigError(
+            f"{names}: no decision is of tenant {tenant!r}, {tally.elsewhere:,} are of others: name theirs"
+        )
+    raise ConfigError(f"{names}: there is no decision in it: make some with tidegate moderate --events FILE --json")
+
+
 def show_changes(console: Console, tally: Tally) -> None:
     """The whole report."""
-    console.print(
-        f"{tally.decisions:,} decisions of {len(tally.dates) or 1} day(s); {tally.answered:,} answered exactly, "
-        f"of which {tally.changed.count:,} change: {tally.changed}"
-    )
+    held = f"{many(tally.decisions, 'decision')} of {many(len(tally.dates) or 1, 'day')}"
     if tally.answered:
+        console.print(f"{held}, {tally.answered:,} answered exactly; {tally.changed.count:,} change: {tally.changed}")
         console.print(_actions(tally))
+    else:
+        console.print(f"{held}, none answered exactly")
     if tally.nodes:
         console.print(_nodes(tally))
-    console.print(_load(tally))
+    if tally.answered or tally.open:
+        console.print(_load(tally))
     _show_open(console, tally)
 
 
@@ -118,6 +132,8 @@ def _show_open(console: Console, tally: Tally) -> None:
         console.print(f"{tally.unanswered:,} cannot be answered from the log", style="yellow")
     for words, count in tally.missing.most_common():
         console.print(f"  {count:,}: {words}", style="yellow")
+    if tally.missing:
+        console.print("  a candidate in tenants.json answers them all; what else helps: docs/policies.md, Backtest")
     for count, what in ((tally.no_decisions, "lines are no decision"), (tally.elsewhere, "are of other tenants")):
         if count:
             console.print(f"{count:,} {what}: left out")

@@ -35,10 +35,11 @@ def diff(
 
     Examples:
       tidegate policy diff acme acme-next
-      tidegate policy diff policies/acme.json drafts/acme.json --log decisions.jsonl.gz
+      tidegate policy diff acme acme-next --log decisions.jsonl.gz
+      tidegate policy diff policies/acme.json drafts/acme.json
     """
     from worker.cli.policy.backtest import points
-    from worker.cli.policy.changes import gathered, show_changes
+    from worker.cli.policy.changes import gathered, require_decisions, show_changes
     from worker.policy.tools.backtest import Trial, backtest
     from worker.policy.tools.decisions_log import total_bytes
     from worker.policy.tools.diff import differences, other_contents
@@ -51,6 +52,7 @@ def diff(
         base = Trial(first, old, points=points(first, [old]))
         trial = Trial(second, new, tenant, (first,), points(second, [new]), base)
         tally = gathered(backtest(trial, log), total_bytes(log))
+        require_decisions(tally, log, tenant)
     if json:
         document: dict[str, Any] = {"before": before, "after": after, "differences": [one.as_json() for one in found]}
         document["behaviour"] = None if tally is None else tally.as_json()

@@ -53,7 +53,8 @@ def explain(
     """
     Show why an event got its action, and what would have to change for another.
 
-    An event line is judged now, by the models; a decision line is explained from the scores it holds, without them.
+    An event line is judged now, by the models; a decision line is explained
+    from the scores it holds, without them.
 
     Examples:
       tidegate policy explain event.json

@@ -24,9 +24,11 @@ def hash_pictures(
     """
     Print the perceptual hash of each picture, one a line: a list for a policy's `images`.
 
-    A picture is decoded as the worker decodes it; an animation has a hash for each frame that the worker looks at.
+    A picture is decoded as the worker decodes it; an animation has a hash for
+    each frame that the worker looks at.
 
-    Exit code 1 when a picture is one plain colour, which would match every other one; 2 when a file cannot be read.
+    Exit code 1 when a picture is one plain colour, which would match every
+    other one; 2 when a file cannot be read.
 
     Examples:
       tidegate policy hash known/*.jpg > policies/lists/known-bad.txt

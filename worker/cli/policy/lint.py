@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from worker.cli.show import many
 from worker.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def lint(
     """
     Check policies without loading a model: everything a reload would refuse, and what was most likely not meant.
 
-    Exit code 0 without errors, 1 with some (with --strict: or warnings; with --diff: or edits to make).
+    Exit code 0 without errors, 1 with some (with --strict: or warnings; with
+    --diff: or edits to make).
 
     Examples:
       tidegate policy lint
@@ -66,7 +68,7 @@ def lint(
     else:
         for folder, one in found:
             _print(console, folder, one)
-        _summary(console, [one for _, one in found], edited if fix else 0)
+        _summary(console, wanted, [one for _, one in found], edited if fix else 0)
     if errors or (strict and found) or (show_diff and edited and not fix):
         raise typer.Exit(1)
 
@@ -114,20 +116,17 @@ def _print_source(console: Console, one: Finding) -> None:
     console.print(Text.assemble((" " * _GUTTER + " │ ", "blue"), " " * before, ("^" * under, _STYLES[one.severity])))
 
 
-def _summary(console: Console, found: Sequence[Finding], edited: int) -> None:
+def _summary(console: Console, wanted: Sequence[Where], found: Sequence[Finding], edited: int) -> None:
     errors = sum(1 for one in found if one.severity == "error")
     if edited:
-        console.print(f"mended {_many(edited, 'file')}")
+        console.print(f"mended {many(edited, 'file')}")
     if not found:
-        console.print(Text("nothing to mend", style="green"))
+        looked = [str(folder / name) for folder, files in wanted for name in files or [""]]
+        console.print(Text(f"{', '.join(looked)}: nothing to mend", style="green"))
         return
     fixable = sum(1 for one in found if one.edit is not None)
     tail = f"; {fixable} can be mended with --fix" if fixable else ""
-    console.print(f"{_many(errors, 'error')}, {_many(len(found) - errors, 'warning')}{tail}")
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    console.print(f"{many(errors, 'error')}, {many(len(found) - errors, 'warning')}{tail}")
 
 
 def _diff_style(line: str) -> str:

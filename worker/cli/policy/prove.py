@@ -26,8 +26,9 @@ def prove(
     """
     Prove claims over all possible scores and contexts, or show the score that breaks them.
 
-    With two policies: the second blocks everything that the first blocks, and flags what it flags, list hits included.
-    Of each: no child is looser than its parent. Exit code 1 unless every claim is true.
+    With two policies: the second blocks everything that the first blocks, and
+    flags what it flags, list hits included. Of each: no child is looser than
+    its parent. Exit code 1 unless every claim is true.
 
     Examples:
       tidegate policy prove acme

@@ -20,8 +20,9 @@ def sign(
     """
     Write manifest.json, the sha256 of every file, and manifest.sig, its signature.
 
-    Sign after every change: with policy_source.public_key set, a worker refuses a set in which a file is unsigned,
-    altered, added or missing, and keeps the last good one. Keep the private key away from the workers.
+    Sign after every change: with policy_source.public_key set, a worker
+    refuses a set in which a file is unsigned, altered, added or missing, and
+    keeps the last good one. Keep the private key away from the workers.
 
     Examples:
       tidegate policy sign policies --key ~/tidegate.pem --new-key

@@ -38,8 +38,8 @@ def run_cases(
     """
     Judge the policies' own cases as the worker would, and say which nodes and actions they reach.
 
-    `allow` of a node is reached by a case that names it as its `category` and in which it does nothing.
-    Exit code 1 when a case fails.
+    `allow` of a node is reached by a case that names it as its `category` and
+    in which it does nothing. Exit code 1 when a case fails.
 
     Examples:
       tidegate policy test

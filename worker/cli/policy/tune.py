@@ -48,15 +48,17 @@ def tune(
     """
     Propose thresholds from labelled events: per node, precision and recall at each, with 95 % intervals.
 
-    Scores come from decisions, so no model runs here; make them with `tidegate moderate --events FILE --json`. A node
-    with fewer than 30 violating events is refused. The proposal is a JSON merge patch (RFC 7396) of the policy.
+    Scores come from decisions, so no model runs here; make them with
+    `tidegate moderate --events FILE --json`. A node with fewer than 30
+    violating events is refused. The proposal is a JSON merge patch
+    (RFC 7396) of the policy.
 
     Exit code 1 when no node has labels enough.
 
     Examples:
-      tidegate moderate --events labelled.jsonl --json > labelled-decisions.jsonl
-      tidegate policy tune --labels labelled.jsonl --log labelled-decisions.jsonl --policy acme
-      tidegate policy tune --labels l.jsonl --log d.jsonl --policy acme --traffic monday.jsonl.gz --picture curves.svg
+      tidegate moderate --events l.jsonl --json > scored.jsonl
+      tidegate policy tune --labels l.jsonl --log scored.jsonl --policy acme
+      tidegate policy tune --labels l.jsonl --log s.jsonl --policy acme --json
     """
     from worker.core.ports import OPERATING_POINTS
     from worker.policy.tools.labels import read_labels, unknown_categories
@@ -72,6 +74,9 @@ def tune(
     if not scored:
         raise ConfigError(f"no event of {labels} stands in the log: judge the labelled events first, see --help")
     tuned = propose(categories, read, scored, day, recall=recall, precision=precision)
+    if category and (absent := sorted(set(category) - {one.category for one in tuned})):
+        names = ", ".join(one.category for one in tuned)
+        raise ConfigError(f"--category {absent[0]}: the policy or the labels lack it: name one of {names}")
     tuned = [one for one in tuned if category is None or one.category in category]
     proposal = merge_patch(tuned, flag)
     if patch is not None:

@@ -117,6 +117,26 @@ def test_a_diff_shows_the_tree_and_what_it_changes(place: Path) -> None:
     assert isinstance(policy("diff", "policies/none.json", "live").exception, ConfigError)
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [(("--tenant", "nobody"), "no decision is of tenant 'nobody'"), ((), "there is no decision in it")],
+)
+def test_a_log_without_decisions_is_an_error(place: Path, more: tuple[str, ...], says: str) -> None:
+    """Events in place of decisions, or a tenant misspelt: a report of noughts would look like good news."""
+    log = "log.jsonl" if more else "labels.jsonl"
+    for verb in (("backtest", "--policy", "candidate"), ("diff", "live", "candidate")):
+        error = policy(*verb, "--log", log, *more).exception
+        assert isinstance(error, ConfigError)
+        assert str(error).startswith(f"{log}: {says}")
+
+
+def test_tune_names_the_categories_when_one_is_misspelt(place: Path) -> None:
+    """Rather than nothing at all."""
+    error = policy("tune", "--labels", "labels.jsonl", "--log", "log.jsonl", "--policy", "live", "--category", "hat")
+    assert isinstance(error.exception, ConfigError)
+    assert str(error.exception) == "--category hat: the policy or the labels lack it: name one of hate, sexual"
+
+
 def test_a_tuning_proposes_a_patch_that_a_child_may_hold(place: Path) -> None:
     """Points for what has labels enough, a reason for what has not, and a policy made of the patch loads."""
     words = ("tune", "--labels", "labels.jsonl", "--log", "log.jsonl", "--policy", "live", "--traffic", "log.jsonl")

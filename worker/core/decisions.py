@@ -121,6 +121,7 @@ class Findings:
     hits: list[Hit] = field(default_factory=list)
     degraded: list[Degradation] = field(default_factory=list)
     models: list[ModelRef] = field(default_factory=list)
+    evasion: set[str] = field(default_factory=set)  # disguises taken off a text to read it, e.g. "leet", "hidden_text"
 
 
 class Judgement(NamedTuple):

@@ -137,6 +137,7 @@ class DecisionDocument(_Part):
     models: list[DecisionModel]
     degraded: list[DecisionDegradation] | None
     notes: list[str] = Field(default_factory=list)
+    evasion: list[str] = Field(default_factory=list, description="disguises taken off a text to read it, by name")
     content_hmac: str | None = Field(description="HMAC of the content, keyed by tenant")
     source: SourcePosition
     first: SourcePosition | None = Field(

@@ -147,6 +147,8 @@ class DecisionWriter:
             _add_scores(body, policy.categories, findings)
         if verdict.notes:
             body["notes"] = verdict.notes
+        if findings.evasion:
+            body["evasion"] = sorted(findings.evasion)
         value = orjson.dumps(body, option=_ORJSON)
         outgoing = _outgoing(event, policy, action, value)
         review = self._drawn(event, outgoing, action, demoted=bool(loosened))

@@ -43,6 +43,7 @@ def is_plain(verdict: Verdict, findings: Findings) -> bool:
         or findings.hits
         or findings.degraded
         or findings.models
+        or findings.evasion
         or findings.scores is not None
     )
 

@@ -259,6 +259,8 @@ class Judging:
         for source in sources:
             normalised = self._views.normalised(source.text)
             pairs.append((source, normalised))
+            if normalised is not None:
+                assessment.findings.evasion.update(normalised.undone)
             text, back = (normalised.text, normalised.span) if normalised is not None else (None, None)
             found = assessment.policy.match(source, text, back)
             if found and source.path == "joint":  # it holds the others: only what none of them had is new

@@ -49,7 +49,7 @@ def average_precision(truth: Truth, scores: Scores) -> Figure | None:
     if not 0 < value < 1:
         return _figure(value, value, value)
     middle, half = math.log(value / (1 - value)), _Z / math.sqrt(yes * value * (1 - value))
-    return _figure(value, 1 / (1 + math.exp(half - middle)), 1 / (1 + math.exp(-half - middle)))
+    return _figure(value, _logistic(middle - half), _logistic(middle + half))
 
 
 def calibration(truth: Truth, scores: Scores, bins: int = _BINS) -> tuple[float, list[Figure]]:
@@ -101,6 +101,10 @@ def measure(truth: Truth, scores: Scores, acted: Mapping[str, Truth]) -> Figure:
         precision, recall, _ = precision_recall_curve(truth, scores)
         found["precision_recall"] = _thinned(recall, precision)
     return found
+
+
+def _logistic(odds: float) -> float:
+    return 0.5 * (1 + math.tanh(odds / 2))  # without overflow
 
 
 def _figure(value: float, low: float, high: float) -> Figure:

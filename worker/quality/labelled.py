@@ -4,8 +4,8 @@ Labelled events: event.v1 lines that say beside the event what is right.
     {"id": "1", "tenant": "a", "parts": [...], "labels": {"hate": 1, "violence": 0}, "group": "muslims", "pair": "17"}
 
 `labels`: by category path 1 (violates) or 0 (does not); what is missing is not known. `any` says it of the event as a
-whole; without it the event violates when any label is 1, and else nobody knows. `group`: whom the text names. `pair`: lines of one pair say
-the same of different groups. `id` and `tenant` may be left out.
+whole; without it the event violates when any label is 1, and else nobody knows. `group`: whom the text names. `pair`:
+lines of one pair say the same of different groups. `id` and `tenant` may be left out.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ SCRIPTS: Final = _pairs(
     # Armenian
     "h:հ n:ո o:օ u:ս g:ց q:զ "
     # Cherokee
-    "D:Ꭰ R:Ꭱ T:Ꭲ i:Ꭵ A:Ꭺ J:Ꭻ E:Ꭼ W:Ꮃ M:Ꮇ H:Ꮋ Y:Ꮍ G:Ꮐ Z:Ꮓ h:Ꮒ S:Ꮪ V:Ꮩ L:Ꮮ C:Ꮯ P:Ꮲ K:Ꮶ B:Ᏼ"
+    "D:Ꭰ R:ᎡᏒ T:Ꭲ i:Ꭵ A:Ꭺ J:Ꭻ E:Ꭼ W:Ꮃ M:Ꮇ H:Ꮋ Y:Ꮍ G:Ꮐ Z:Ꮓ h:Ꮒ S:Ꮪ V:Ꮩ L:Ꮮ C:Ꮯ P:Ꮲ K:Ꮶ B:Ᏼ"
 )
 
 # Letters that only imitate Latin in running text: small capitals, IPA, squared and turned letters.

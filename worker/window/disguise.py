@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import re2
 
+from worker.window.words import ranks
+
 Kept = tuple[str, Sequence[int] | None]  # new text, and for each character its place in the match (None: all of it)
+
+Rule = Callable[[re.Match[str]], Kept | None]
+Found = TypeVar("Found", bound=Any)  # a text on its way, with its characters in `text`
 
 _DIGITS: Final = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 _SIGNS: Final = {"@": "a", "$": "s", "!": "i", "|": "l", "€": "e", "¢": "c"}
@@ -20,19 +26,28 @@ LEET_WORD: Final = re.compile(
     r"(?<![\w.@$!|/\\+:#&=%-])(?=[\w@$!|€¢]*?(?:[A-Za-z][013457@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$))"
     r"[A-Za-z0-9@$!|€¢]{2,24}(?![\w@/\\+=%-]|[.:][\w/])"
 )
+_END: Final = r"(?![^\W_]|['’])"  # an underscore is no letter here
 SPACED_OUT: Final = re.compile(
-    r"(?<![\w'’@$])[A-Za-z@$](?:([ \t_*·-])[A-Za-z0134@$!](?![\w'’])(?:\1[A-Za-z0134@$!](?![\w'’])){1,40}"
-    r"|\.[A-Za-z0134@$!](?![\w'’])(?:\.[A-Za-z0134@$!](?![\w'’])){2,40})(?![.]?[\w@$])"
+    rf"(?<![^\W_])(?<!['’@$])[A-Za-z@$](?:([ \t_*·-])[A-Za-z0134@$!]{_END}(?:\1[A-Za-z0134@$!]{_END}){{1,40}}"
+    rf"|\.[A-Za-z0134@$!]{_END}(?:\.[A-Za-z0134@$!]{_END}){{2,40}})(?![.]?[^\W_]|[@$])"
 )
 DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-VYZa-vyz])\1\1)[A-Za-z]{4,}(?![\w@]|\.\w)")
 _RUN: Final = re.compile(r"([A-VYZa-vyz])\1{2,}")  # www and xxx mean what they say
 _ROMAN: Final = re.compile(r"[IVXLCDM]+|[ivxlcdm]+")
 # re2 reads any text once, whatever the pattern; it has no back-references, so runs of a letter are listed.
 _SUSPICIOUS: Final = re2.compile(
-    r"[A-Za-z][013457@$!|€¢]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$"
+    r"[A-Za-z][013457@$!|€¢(]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$|\b[0134578][A-Za-z][A-Za-z0-9]"
+    r"|[\x08\x7f]|[A-Za-z0-9+/_'-]{16}|(?:[0-9a-fA-F]{2}[ :]){6}|[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][*#]+[A-Za-z*#]"
+    r"|[A-Za-z][,/|+^~;:=][A-Za-z][,/|+^~;:=]"
     r"|(?:\b[A-Za-z]|[@$])(?:[ \t*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
     + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )
+_PAIRS: Final = {
+    mark: re.compile(
+        rf"(?<![^\W_])[A-Za-z@$](?:{re.escape(mark)}[A-Za-z0134@$!]{_END}){{1,2}}(?!{re.escape(mark)}?[^\W_])"
+    )
+    for mark in "._*·-"
+} | {" ": re.compile(r"(?:(?<=\s\s)|(?<![\s\S]))[A-Za-z] [A-Za-z](?: [A-Za-z])?(?=\s\s|$)")}
 _PERSONALS: Final = re.compile(r"[mwftr]4[mwftra]", re.IGNORECASE)
 _LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)
 
@@ -91,18 +106,45 @@ def join_letters(match: re.Match[str]) -> Kept | None:
     return "".join(letters), places
 
 
+def join_spaced(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+    """
+    The step that joins letters spaced out; words of two and three too, where longer ones have the same mark between.
+
+    Alone, `a.m.` and `U.S.A` are what they seem.
+    """
+
+    def step(found: Found) -> Found:
+        marks = [match[1] or "." for match in SPACED_OUT.finditer(found.text)]
+        if marks:
+            found = rewritten(found, SPACED_OUT, join_letters)
+        for mark, pattern in _PAIRS.items():
+            if marks.count(mark) >= 2:
+                found = rewritten(found, pattern, join_letters)
+        return found
+
+    return step
+
+
 def shorten(match: re.Match[str]) -> Kept | None:
     """kiiill to kill: a run of three or more becomes one or two, as English words have them."""
     word = match[0]
     if len(set(word.lower())) == 1 or _ROMAN.fullmatch(word):
         return None
+    runs = list(_RUN.finditer(word))
+    for lengths in itertools.product((1, 2), repeat=len(runs)) if len(runs) < 6 else ():
+        kept = _with_runs(word, runs, lengths)
+        if "".join(word[i] for i in kept).lower() in ranks():
+            return "".join(word[i] for i in kept), kept
+    likely = [2 if run[1].lower() in ("lsfz" if run.end() == len(word) else "eolsftpbgmnrdz") else 1 for run in runs]
+    kept = _with_runs(word, runs, likely)
+    return "".join(word[i] for i in kept), kept
+
+
+def _with_runs(word: str, runs: Sequence[re.Match[str]], lengths: Sequence[int]) -> list[int]:
+    """Places of the word's letters, of each run only so many."""
     kept: list[int] = []
     at = 0
-    for run in _RUN.finditer(word):
-        letter = run[1].lower()
-        last = run.end() == len(word)
-        two = letter in ("lsfz" if last else "eolsftpbgmnrdz")
-        kept += [*range(at, run.start()), *range(run.start(), run.start() + 1 + two)]
+    for run, length in zip(runs, lengths, strict=True):
+        kept += range(at, run.start() + length)
         at = run.end()
-    kept += range(at, len(word))
-    return "".join(word[i] for i in kept), kept
+    return [*kept, *range(at, len(word))]

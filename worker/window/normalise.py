@@ -14,10 +14,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from worker.window import encoded, hidden, spelling
 from worker.window.confusables import SCRIPTS, STYLED
-from worker.window.disguise import DRAWN_OUT, LEET_WORD, SPACED_OUT, Kept, join_letters, read_leet, shorten, suspicious
+from worker.window.disguise import (
+    DRAWN_OUT,
+    LEET_WORD,
+    Kept,
+    join_spaced,
+    read_leet,
+    shorten,
+    suspicious,
+)
+from worker.window.words import odd_words, replaces
 
 Offsets = npt.NDArray[np.int32]
+Step = Callable[["Normalised"], "Normalised"]
 
 _SCRIPT_TABLE: Final = str.maketrans(SCRIPTS)
 _STYLE_TABLE: Final = str.maketrans(STYLED)
@@ -43,9 +54,15 @@ _FOLD: Final = re.compile(f"[{_FOLDED}]+")
 _STACK: Final = re.compile(f".?[{_MARKS}]+", re.DOTALL)
 _STYLE: Final = re.compile(f"[{''.join(STYLED)}]+")
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_ASCII_LETTER: Final = re.compile("[A-Za-z]")
 _SCRIPT: Final = re.compile(f"[{''.join(SCRIPTS)}]")
 _ODD: Final = re.compile(f"[{_HIDDEN}{_FOLDED}{_MARKS}{''.join(STYLED)}{''.join(SCRIPTS)}]")
+_WIDE: Final = re.compile("[\uff01-\uff5e]+")
+_WIDE_LETTER: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]")
+_CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ROUNDS: Final = 8
+_WRITTEN_SO: Final = 3  # words of one disguise that make it the way the text is written
+_ORDINARY: Final = "drawn_out"
 
 
 class Normalised:
@@ -53,20 +70,24 @@ class Normalised:
     A normalised text and the way back.
 
     text: what the models and lists read beside the original.
-    starts, ends: int32 [len(text)]: character i stands for the original's characters [starts[i], ends[i]).
+    starts, ends: int32 [len(text)]: character i stands for the original's characters [starts[i], ends[i]); not sorted
+    where the text stood backwards.
+    undone: the disguises that were taken off, by name, in alphabetical order; letters drawn out are ordinary.
+    replaces: True when the text as written says nothing to a model that reads words, and this one does.
     """
 
-    __slots__ = ("ends", "starts", "text")
+    __slots__ = ("ends", "replaces", "starts", "text", "undone")
 
-    def __init__(self, text: str, starts: Offsets, ends: Offsets) -> None:
-        self.text, self.starts, self.ends = text, starts, ends
+    def __init__(self, text: str, starts: Offsets, ends: Offsets, undone: tuple[str, ...] = ()) -> None:
+        self.text, self.starts, self.ends, self.undone = text, starts, ends, undone
+        self.replaces = False
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Characters [start, end) of the normalised text to [start, end) of the original."""
         if start >= end or start >= len(self.text):
             at = int(self.starts[start]) if start < len(self.text) else int(self.ends[-1]) if len(self.text) else 0
             return at, at
-        return int(self.starts[start]), int(self.ends[min(end, len(self.text)) - 1])
+        return int(self.starts[start:end].min()), int(self.ends[start:end].max())
 
 
 def normalise(text: str) -> Normalised | None:
@@ -75,30 +96,77 @@ def normalise(text: str) -> Normalised | None:
 
     Hidden characters alone give an empty text, not None. Normalising what it gives changes nothing more.
     """
-    if not suspicious(text) and (text.isascii() or not _ODD.search(text)):
+    if not suspicious(text) and (text.isascii() or not _odd(text)) and not odd_words(text):
         return None
     found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
+    undone: set[str] = set()
     for _ in range(_ROUNDS):
         before = found.text
-        if not before.isascii():
-            found = _characters(found)
-        for pattern, rule in ((SPACED_OUT, join_letters), (LEET_WORD, read_leet), (DRAWN_OUT, shorten)):
-            found = _rewritten(found, pattern, rule)
+        for name, step in _CHARACTER_STEPS if not before.isascii() else _PLAIN_STEPS:
+            after = step(found)
+            if after.text != found.text:
+                undone.add(name)
+            found = after
         if found.text == before:
             break
-    return None if found.text == text else found
-
-
-def _characters(found: Normalised) -> Normalised:
-    """Hidden characters out, compatibility forms folded, stacked marks off, look-alikes to Latin."""
-    needed = {m.start() for m in _NEEDED.finditer(found.text)}
-    found = _rewritten(found, _HIDE, lambda m: _unhidden(m, needed))
-    found = _rewritten(found, _FOLD, _folded)
-    found = _rewritten(found, _STACK, _unstacked)
-    found = _rewritten(found, _STYLE, lambda m: (m[0].translate(_STYLE_TABLE), range(len(m[0]))))
-    if _SCRIPT.search(found.text):
-        found = _latinised(found)
+    if found.text == text:
+        return None
+    found.undone = tuple(sorted(undone - {_ORDINARY}))
+    found.replaces = bool(found.undone) and replaces(text, found.text)
     return found
+
+
+def _odd(text: str) -> bool:
+    """Whether a character is there that some rule knows, or emoji stand where letters or spaces do."""
+    if _ODD.search(text) or hidden.FLAGS.search(text) or spelling.EMOJI_INSIDE.search(text):
+        return True
+    return len(spelling.EMOJI_GAP.findall(text)) >= _WRITTEN_SO
+
+
+def _apply(pattern: re.Pattern[str], rule: Callable[[re.Match[str]], Kept | None]) -> Step:
+    return lambda found: _rewritten(found, pattern, rule)
+
+
+def _deleted(found: Normalised) -> Normalised:
+    """Backspaces done; looked for first, since the pattern reads each line from each of its characters."""
+    if "\x08" not in found.text and "\x7f" not in found.text:
+        return found
+    return _rewritten(found, hidden.DELETED, hidden.delete)
+
+
+def _without_hidden(found: Normalised) -> Normalised:
+    """Characters that are never seen taken out, but for joiners that a script or an emoji needs."""
+    needed = {m.start() for m in _NEEDED.finditer(found.text)}
+    needed.update(i for m in hidden.FLAG_OF_A_PART.finditer(found.text) for i in range(*m.span()))
+    return _rewritten(found, _HIDE, lambda m: _unhidden(m, needed))
+
+
+def _looks(found: Normalised) -> Normalised:
+    """Compatibility forms folded, stacked marks off, look-alikes to Latin."""
+    wide = len(_WIDE_LETTER.findall(found.text)) >= _WRITTEN_SO and not _CJK.search(found.text)
+    found = _rewritten(found, _WIDE if wide else _FOLD, _folded)
+    found = _rewritten(found, _FOLD, _folded) if wide else found
+    stacked = sum(_unstacked(match) is not None for match in _STACK.finditer(found.text))
+    found = _rewritten(found, _STACK, _unmarked if stacked >= _WRITTEN_SO else _unstacked)
+    found = _rewritten(found, _STYLE, lambda m: (m[0].translate(_STYLE_TABLE), range(len(m[0]))))
+    return _latinised(found) if _SCRIPT.search(found.text) else found
+
+
+def _leet(found: Normalised) -> Normalised:
+    """Signs read as letters; in a text that is written so throughout, in its short words too."""
+    plain = _rewritten(found, spelling.LEET, spelling.read_signs)
+    plain = _rewritten(plain, LEET_WORD, read_leet)
+    changed = sum(a != b for a, b in zip(found.text.split(), plain.text.split(), strict=False))
+    return _rewritten(plain, spelling.LEET_THROUGHOUT, spelling.read_signs_boldly) if changed >= _WRITTEN_SO else plain
+
+
+def _without_emoji(found: Normalised) -> Normalised:
+    """Emoji in at least half of the gaps between words are no decoration."""
+    text = found.text
+    gaps = len(spelling.EMOJI_GAP.findall(text))
+    if gaps < _WRITTEN_SO or 2 * gaps < len(text.split()) // 2:
+        return found
+    return _rewritten(found, spelling.EMOJI_GAP, lambda m: (" ", None))
 
 
 def _unhidden(match: re.Match[str], needed: set[int]) -> Kept | None:
@@ -125,6 +193,12 @@ def _unstacked(match: re.Match[str]) -> Kept | None:
     return base[0], None
 
 
+def _unmarked(match: re.Match[str]) -> Kept | None:
+    """Any mark that stands by itself off a plain letter: in a text full of them the composed ones are chance."""
+    base = match[0][0]
+    return (base, None) if base.isascii() and base.isalpha() else _unstacked(match)
+
+
 def _latinised(found: Normalised) -> Normalised:
     """Look-alikes of other scripts to Latin, in words that hold Latin letters or stand in a Latin text."""
     text = found.text
@@ -135,11 +209,12 @@ def _latinised(found: Normalised) -> Normalised:
     real = sum(1 for m in foreign for c in m[0] if not c.isascii() and c not in SCRIPTS and not _is_latin(c))
     letters = sum(len(m[0]) for m in foreign)
     disguised = real == 0 and (latin > 0 or letters >= 4)
+    throughout = sum(_ASCII_LETTER.search(m[0]) is not None for m in foreign) >= _WRITTEN_SO
     pieces, at = [], 0
     for m in foreign:
         word = m[0]
         mixed = any("a" <= c.lower() <= "z" for c in word)
-        alone = len(word) == 1 and "\u0370" <= word <= "\u03ff"  # α and β stand alone in formulas
+        alone = not throughout and len(word) == 1 and "\u0370" <= word <= "\u03ff"  # α and β stand alone in formulas
         if all(c in SCRIPTS or _is_latin(c) for c in word) and (mixed or disguised or latin > letters) and not alone:
             pieces += [text[at : m.start()], word.translate(_SCRIPT_TABLE)]
             at = m.end()
@@ -179,3 +254,32 @@ def _rewritten(found: Normalised, pattern: re.Pattern[str], rule: Callable[[re.M
     return Normalised(
         "".join(texts), np.concatenate((*starts, found.starts[at:])), np.concatenate((*ends, found.ends[at:]))
     )
+
+
+_PLAIN_STEPS: Final[tuple[tuple[str, Step], ...]] = (
+    ("deletions", _deleted),
+    ("encoded", _apply(encoded.BASE64, encoded.from_base64)),
+    ("encoded", _apply(encoded.HEX, encoded.from_hex)),
+    ("spaced_out", join_spaced(_rewritten)),
+    ("spaced_out", _apply(spelling.JOINED, spelling.join_signs)),
+    ("leet", _leet),
+    (_ORDINARY, _apply(DRAWN_OUT, shorten)),
+    ("starred", _apply(spelling.STARRED, spelling.read_starred)),
+    ("run_together", _apply(spelling.RUN_TOGETHER, spelling.split_run)),
+    ("run_together", _apply(spelling.CAMEL, spelling.split_camel)),
+    ("split", _apply(spelling.SPLIT, spelling.join_halves)),
+    ("encoded", _apply(encoded.LINE, encoded.from_line)),
+)
+_CHARACTER_STEPS: Final = (
+    ("hidden_text", _apply(hidden.TAGS, hidden.read_tags)),
+    ("hidden_text", _apply(hidden.SELECTORS, hidden.read_selectors)),
+    ("bidi", _apply(hidden.OVERRIDDEN, hidden.read_overridden)),
+    ("flags", _apply(hidden.FLAGS, hidden.read_flags)),
+    ("upside_down", _apply(hidden.UPSIDE_DOWN, hidden.turn)),
+    *_PLAIN_STEPS[:1],
+    ("hidden_characters", _without_hidden),
+    ("look_alikes", _looks),
+    ("emoji_between", _apply(spelling.EMOJI_INSIDE, spelling.join_emoji)),
+    ("emoji_between", _without_emoji),
+    *_PLAIN_STEPS[1:],
+)

@@ -35,6 +35,7 @@ def text_views(
     A text of several windows is read sentence by sentence as well (`View.excerpt`): ten words of harm do not show in a
     window of hundreds.
 
+    A text that says nothing as written, and something normalised, is read normalised alone (`Normalised.replaces`).
     Dropped are normalised texts whose tokens are those of the text as written, and windows with the tokens and types
     of one before. A text without tokens has no view. Evidence is in characters of the text as written.
 
@@ -52,11 +53,13 @@ def text_views(
         whole = source.evidence(0, len(source.text))
         return [View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole)], []
     cutter = _Cutter(tokenizer.window_tokens, overlap_tokens, budget_tokens)
-    for source, (ids, offsets) in zip(plain, encoded, strict=False):
+    for (source, normalised), (ids, offsets) in zip(sources, encoded, strict=False):
+        if normalised is not None and normalised.replaces:
+            continue
         cutter.add(source, source.path, source.text, ids, offsets, _same)
     for (i, normalised), (ids, offsets) in zip(changed, encoded[len(plain) :], strict=True):
         written = encoded[i][0]
-        if len(ids) != len(written) or (ids != written).any():
+        if normalised.replaces or len(ids) != len(written) or (ids != written).any():
             cutter.add(plain[i], f"{plain[i].path}/normalised", normalised.text, ids, offsets, normalised.span)
     return cutter.views, cutter.degraded
 

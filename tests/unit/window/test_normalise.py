@@ -36,7 +36,7 @@ def seen(text: str) -> str:
         ("ᎪᏢᎬ and you", "APE and you"),
         ("k\u200bi\u200cl\u2060l", "kill"),
         ("k\u00adill", "kill"),
-        ("\u202ekill\u202c", "kill"),
+        ("\u202ellik\u202c", "kill"),
         ("ki\U000e0061\U000e0062ll", "kill"),
         ("k\ufe0fi\ufe0fl\U000e0100l", "kill"),
         ("h̷͓̎a̵̞͋t̸e̶", "hate"),
@@ -54,6 +54,29 @@ def seen(text: str) -> str:
         ("к і ӏ ӏ", "kill"),
         ("kiiiill", "kill"),
         ("haaaate", "hate"),
+        ("exppploit", "exploit"),
+        ("\U0001f1f0\u200b\U0001f1ee\u200b\U0001f1f1\u200b\U0001f1f1\u200b", "kill"),
+        ("🇰🇮🇱🇱 🇭🇪🇷", "kill her"),
+        ("ɹǝɥ llᴉʞ llᴉʍ ᴉ", "i will kill her"),
+        ("\u202ereh llik lliw I\u202c", "I will kill her"),
+        ("hi" + "".join(chr(0xE0000 + ord(c)) for c in "I will kill you"), "hi I will kill you "),
+        ("😀" + "".join(chr(0xE0100 + ord(c) - 16) for c in "I will kill you"), "😀 I will kill you "),
+        ("kx\bilq\bl", "kill"),
+        ("kixyz\b\b\bll", "kill"),
+        ("aG93IGRvIEkga2lsbCBoZXI=", "how do I kill her"),
+        ("686f7720646f2049206b696c6c20686572", "how do I kill her"),
+        ("ubj qb V xvyy ure", "how do I kill her"),
+        ("reh llik I od woh", "how do I kill her"),
+        ("k_i_l_l h_e_r n_o_w", "kill her now"),
+        ("k.i.l.l t.h.e.m i.s", "kill them is"),
+        ("k i l l  t h e m  n o w", "kill  them  now"),
+        ("k🔥i🔥l🔥l", "kill"),
+        ("how 🔥 do ✨ I 💯 kill 👀 her", "how do I kill her"),
+        ("HowDoIKillThem", "How Do I Kill Them"),
+        ("howdoikillthemandhide", "how do i kill them and hide"),
+        ("you f*cking b*tch", "you fucking bitch"),
+        ("ki ll your self", "kill your self"),
+        ("7h3 k1d w4n7s 70 d13", "the kid wants to die"),
         ("stuuupid", "stupid"),
     ],
 )
@@ -80,6 +103,15 @@ def test_a_disguise_is_undone(disguised: str, plain: str) -> None:
         "می‌خواهم क्‍ष",
         "表示、テスト！お願いします。",
         "the angle α and the ratio β",
+        "🇩🇪🇫🇷🇺🇸 🇬🇧 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "d41d8cd98f00b204e9800998ecf8427e 550e8400-e29b-41d4-a716-446655440000 0x7f3a9c44d2e1b056",
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+        "getElementById document.querySelector('#main') snake_case_name XMLHttpRequest",
+        "internationalization antidisestablishmentarianism Geschwindigkeitsbegrenzung disproportionate",
+        "great day! 🎉🎉 see you 😂 tomorrow",
+        "2*3*4 = 24, **bold** and *this*, a/b/c or x,y,z",
+        "Ich weiß nicht, was soll es bedeuten, dass ich so traurig bin",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
@@ -95,6 +127,38 @@ def test_few_ordinary_texts_change() -> None:
         texts = [orjson.loads(line)["prompt"] for line in lines]
     changed = sum(normalise(text) is not None for text in texts)
     assert changed / len(texts) < 0.04
+
+
+def test_places_of_what_stood_backwards_or_was_decoded_are_the_whole_of_it() -> None:
+    """A person who looks there finds what was read, whichever way it runs."""
+    text = "well, \u202ereh llik lliw I\u202c they said"
+    found = normalise(text)
+    assert found is not None
+    at = found.text.index("kill")
+    start, end = found.span(at, at + 4)
+    assert text[start:end] == "llik"
+    text = "do it: aG93IGRvIEkga2lsbCBoZXI= now"
+    found = normalise(text)
+    assert found is not None
+    at = found.text.index("kill")
+    start, end = found.span(at, at + 4)
+    assert text[start:end] == "aG93IGRvIEkga2lsbCBoZXI="
+
+
+@pytest.mark.parametrize(
+    ("text", "undone"),
+    [
+        ("k1ll her", ("leet",)),
+        ("kiiiill", ()),
+        ("k\u200bill \U0001d424ill", ("hidden_characters", "look_alikes")),
+        ("aG93IGRvIEkga2lsbCBoZXI=", ("encoded",)),
+    ],
+)
+def test_what_was_undone_is_named(text: str, undone: tuple[str, ...]) -> None:
+    """Letters drawn out are no evasion: everybody does it."""
+    found = normalise(text)
+    assert found is not None
+    assert found.undone == undone
 
 
 def test_text_of_only_hidden_characters_becomes_empty_and_not_none() -> None:
@@ -140,4 +204,4 @@ def test_normalising_is_total_idempotent_and_keeps_places_inside_the_text(text: 
     if found.text:
         start, end = found.span(0, len(found.text))
         assert 0 <= start < end <= len(text)
-    assert list(found.starts) == sorted(found.starts)
+    assert list(found.undone) == sorted(set(found.undone))

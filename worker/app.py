@@ -51,6 +51,7 @@ from worker.score.profile import Models, load_models
 from worker.settings import Settings
 from worker.transport.lines import LinesTransport
 from worker.transport.opening import make_sender, make_tail, make_transport
+from worker.window import language
 from worker.window.views import Views
 
 log = structlog.get_logger(__name__)
@@ -89,7 +90,7 @@ class Worker:
         suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=settings.parking.deaths)
         self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
         parking = Parking(self.flow, settings.parking)
-        judging = Judging(self.flow, Views(models.tokenizer), models.scorers, models.readers, parking)
+        judging = Judging(self.flow, Views(models.tokenizer, models.languages), models.scorers, models.readers, parking)
         self._device = Device(
             models.lanes(clock),
             clock,
@@ -216,6 +217,8 @@ async def run_worker(settings: Settings) -> None:
             app = http_app(lambda: report)
             await stack.enter_async_context(serving(app, host=settings.http.host, port=settings.http.port))
         models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
+        if models.languages:
+            await asyncio.to_thread(language.load)
         outside = Outside(settings.state, make_status_feed(settings, clock))
         worker = Worker(settings, make_transport(settings, clock), models, clock=clock, outside=outside)
         report = worker.health

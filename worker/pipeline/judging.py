@@ -11,6 +11,7 @@ from worker.core.events import AudioPart, Degradation, ImagePart, PartType, Text
 from worker.core.ports import Extractor, Policy, Scorer
 from worker.core.views import Hashes, ModelRef, TextSource, View, ViewKind
 from worker.pipeline.flow import Flow, Slot
+from worker.pipeline.languages import left_out, understood
 from worker.pipeline.parking import Parking
 from worker.score.assessment import Assessment
 from worker.score.lane import Answer, Ask, Late
@@ -42,6 +43,8 @@ class ViewMaker(Protocol):
     """`window/`: events and derived texts to views."""
 
     def normalised(self, text: str) -> Normalised | None: ...
+
+    def foreign(self, text: str) -> str | None: ...
 
     def texts(self, sources: Sequence[Source]) -> tuple[list[View], list[Degradation]]: ...
 
@@ -234,7 +237,7 @@ class Judging:
         normalised = self._match(assessment, sources)
         if slot.terms.shed is not None or not self._reads_text(assessment.policy):
             return []
-        views, degraded = self._views.texts(normalised)
+        views, degraded = self._views.texts([pair for pair in normalised if understood(self._views, assessment, *pair)])
         assessment.findings.degraded.extend(degraded)
         return self._route(slot, views)
 
@@ -247,7 +250,7 @@ class Judging:
         if joint is None:
             return []
         normalised = self._match(assessment, [joint])
-        if slot.terms.shed is not None or not self._reads_text(assessment.policy):
+        if slot.terms.shed is not None or not self._reads_text(assessment.policy) or left_out(assessment):
             return []
         views, _ = self._views.texts(normalised)  # over the budget means its sources were, and they said so
         return self._route(slot, views)

@@ -49,6 +49,7 @@ class Models:
     readers: Mapping[ViewKind, tuple[str, Extractor]] = field(default_factory=dict)
     concepts: ConceptCompiler = field(default_factory=lambda: _Compilers(()))
     limits: Mapping[str, BatchLimits] = field(default_factory=dict)
+    languages: frozenset[str] = frozenset()  # ISO 639-1, that the text model reads; none: it does not say
 
     @property
     def refs(self) -> list[ModelRef]:
@@ -97,6 +98,7 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
     wait_s = settings["max_wait_ms"] / 1000
     return Models(
         tokenizer=minilm,
+        languages=minilm.languages,
         scorers={text.ref.name: text, nsfw.ref.name: nsfw},
         readers={ViewKind.IMAGE: (ocr.ref.name, ocr), ViewKind.AUDIO: (speech.ref.name, speech)},
         concepts=_Compilers([concepts, NsfwConcepts()]),

@@ -52,6 +52,11 @@ class MiniLM:
         self.version = importlib.metadata.version(MINILM.distribution)
 
     @property
+    def languages(self) -> frozenset[str]:
+        """What it is good for: English. It was distilled and trained on little else."""
+        return frozenset({"en"})
+
+    @property
     def window_tokens(self) -> int:
         """How many tokens one view may have: 254."""
         return _WINDOW

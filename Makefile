@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCHES ?= transport text image audio policy reload backtest eos scale overload
 
-.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train chaos chaos-mutations simulate
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ schemas: $(VENV)/.installed ## write schemas/ from the code
 
 bench: $(VENV)/.installed-dev ## the benches, each side by side with its rivals
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done
+
+eval: $(VENV)/.installed-dev ## quality on the project's own suites; writes the figures of docs/quality.md
+	@$(BIN)/python -m ops.quality $(ARGS)
 
 train: $(VENV)/.installed-dev ## the text model: data, adaptation, calibration; writes the artefact (30 minutes on 2 cores)
 	$(BIN)/python -m train $(ARGS)

@@ -43,6 +43,7 @@ class MiniLM:
         self._tokenizer = Tokenizer.from_file(str(MINILM_TOKENIZER.path()))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._says = _with_letters(self._tokenizer)
         self._encoder = encoder or encoder_for(device, threads)
         adapted = self._encoder.adaptation
         parts = (MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
@@ -62,7 +63,16 @@ class MiniLM:
         return _WINDOW
 
     def encode(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
-        """For each text: int32 [n] ids without special tokens, int32 [n, 2] character offsets. Any thread."""
+        """
+        For each text: int32 [n] ids without special tokens, int32 [n, 2] character offsets. Any thread.
+
+        A text without a token that says something (emoji, marks, other scripts) has none: its score would be chance.
+        """
+        return [
+            (ids, offsets) if self._says[ids].any() else (ids[:0], offsets[:0]) for ids, offsets in self._tokens(texts)
+        ]
+
+    def _tokens(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
         return [
             (np.array(found.ids, np.int32), np.array(found.offsets, np.int32).reshape(-1, 2))
             for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
@@ -75,11 +85,19 @@ class MiniLM:
 
     def read_texts(self, texts: Sequence[str]) -> Reading:
         """What is seen in the first window of each text: for a policy's sentences, not for what is judged."""
-        return self.read([ids[:_WINDOW] for ids, _ in self.encode(texts)])
+        return self.read([ids[:_WINDOW] for ids, _ in self._tokens(texts)])
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """float32 [N, 384] of unit length, of the first window of each text."""
         return self.read_texts(texts).embeddings
+
+
+def _with_letters(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
+    """bool [vocabulary]: tokens with a Latin letter or a digit; special ones have none."""
+    says = np.zeros(tokenizer.get_vocab_size(), np.bool_)
+    for token, number in tokenizer.get_vocab().items():
+        says[number] = not (token[0] == "[" and token[-1] == "]") and any(c.isascii() and c.isalnum() for c in token)
+    return says
 
 
 class MiniLMScorer:

@@ -14,7 +14,7 @@ TAGS: Final = re.compile("(?<![\U0001f3f4\U000e0000-\U000e007f])[\U000e0000-\U00
 FLAG_OF_A_PART: Final = re.compile("(?<=\U0001f3f4)[\U000e0030-\U000e007a]{2,6}\U000e007f")
 SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 OVERRIDDEN: Final = re.compile("\u202e([^\u202a-\u202e\n]+)(?:\u202c|$|(?=[\u202a-\u202e\n]))")
-DELETED: Final = re.compile(r"[^\n]*[\x08\x7f]")
+DELETED: Final = re.compile(r"[^\n]+")
 _UNSEEN: Final = "\u200b-\u200f\u2060-\u2064\ufeff"
 FLAGS: Final = re.compile(f"[\U0001f1e6-\U0001f1ff](?:[{_UNSEEN}]*[\U0001f1e6-\U0001f1ff])*[{_UNSEEN}]*")
 _INDICATORS: Final = re.compile("[\U0001f1e6-\U0001f1ff]")
@@ -35,8 +35,8 @@ _TURNED: Final = dict(
 _ONLY_TURNED: Final = "ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ∀ƎℲ⅁┴⅄"
 _NOT_PHONETIC: Final = frozenset("ǝƃᴉʞʇ∀ƎℲ⅁┴⅄")  # sounds are written with the others
 _LETTERS: Final = "".join(re.escape(c) for c in _TURNED)
-UPSIDE_DOWN: Final = re.compile(
-    f'(?<![^\\W_])(?=[^\\n]*[{_ONLY_TURNED}])[{_LETTERS}]+(?:[ ,;:"0-9-]+[{_LETTERS}]+)*(?![^\\W_])'
+UPSIDE_DOWN: Final = re.compile(  # bounded, so that no text takes long
+    f'(?<![^\\W_])[{_LETTERS}]{{1,30}}(?:[ ,;:"0-9-]{{1,3}}[{_LETTERS}]{{1,30}}){{0,400}}(?![^\\W_])'
 )
 
 
@@ -62,11 +62,13 @@ def read_overridden(match: re.Match[str]) -> Kept | None:
 
 def delete(match: re.Match[str]) -> Kept | None:
     """Each backspace takes the character before it."""
+    if "\x08" not in match[0] and "\x7f" not in match[0]:
+        return None
     kept: list[int] = []
     for i, c in enumerate(match[0]):
         if c not in "\x08\x7f":
             kept.append(i)
-        elif kept and match[0][kept[-1]] != "\n":
+        elif kept:
             kept.pop()
     return "".join(match[0][i] for i in kept), kept
 

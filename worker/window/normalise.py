@@ -128,7 +128,7 @@ def _apply(pattern: re.Pattern[str], rule: Callable[[re.Match[str]], Kept | None
 
 
 def _deleted(found: Normalised) -> Normalised:
-    """Backspaces done; looked for first, since the pattern reads each line from each of its characters."""
+    """Backspaces done, line by line."""
     if "\x08" not in found.text and "\x7f" not in found.text:
         return found
     return _rewritten(found, hidden.DELETED, hidden.delete)
@@ -241,8 +241,8 @@ def _rewritten(found: Normalised, pattern: re.Pattern[str], rule: Callable[[re.M
         starts.append(found.starts[at:a])
         ends.append(found.ends[at:a])
         if sources is None:
-            starts.append(np.full(len(new), found.starts[a], np.int32))
-            ends.append(np.full(len(new), found.ends[b - 1], np.int32))
+            starts.append(np.full(len(new), found.starts[a:b].min(), np.int32))
+            ends.append(np.full(len(new), found.ends[a:b].max(), np.int32))
         else:
             chosen = np.asarray(sources, dtype=np.int64) + a
             starts.append(found.starts[chosen])

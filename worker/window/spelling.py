@@ -10,7 +10,7 @@ from worker.window.disguise import Kept
 from worker.window.words import ranks, resolve, split
 
 RUN_TOGETHER: Final = re.compile(r"(?<!\S)(?=\S*[A-Za-z']{16})\S{18,3000}")
-CAMEL: Final = re.compile(r"(?<![\w@#/.%=&-])[A-Z]?[a-z']*(?:[A-Z][a-z']*){2,}(?![\w@/=%(]|[.]\w)")
+CAMEL: Final = re.compile(r"(?<![\w'@#/.%=&-])[A-Z]?[a-z']*(?:[A-Z][a-z']*){2,}(?![\w@/=%(]|[.]\w)")
 SPLIT: Final = re.compile(r"(?<![^\W_]|['’@#])[A-Za-z]{2,}(?: [A-Za-z]{2,})+(?![^\W_]|['’-])")
 STARRED: Final = re.compile(r"(?<![\w*#@/.-])[A-Za-z]+[*#]{1,3}(?:[A-Za-z]+[*#]{0,3})+(?![\w/*#])")
 JOINED: Final = re.compile(r"(?<!\w)[A-Za-z]([,/|+^~;:=])[A-Za-z](?:\1[A-Za-z]){2,40}(?!\w)")

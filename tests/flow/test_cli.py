@@ -26,7 +26,7 @@ from worker.core.errors import ConfigError, TidegateError
 from worker.core.schema_decision import decision_schema
 from worker.settings import load
 
-VERBS = ["demo", "run", "moderate", "send", "watch", "doctor", "schemas"]
+VERBS = ["demo", "run", "moderate", "eval", "send", "watch", "doctor", "schemas"]
 ROOT = Path(__file__).parents[2]
 
 

@@ -55,8 +55,9 @@ def evaluate(
 
     Examples:
       tidegate eval labelled.jsonl
-      tidegate eval labelled.jsonl --attacks leet,cyrillic,base64 --html quality.html --json quality.json
-      tidegate eval --compare before.json after.json --tolerance 0.01
+      tidegate eval labelled.jsonl --attacks leet,base64 --html page.html
+      tidegate eval labelled.jsonl --json after.json
+      tidegate eval --compare before.json after.json
     """
     from worker.quality.attacks import ATTACKS
     from worker.quality.page import page

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from worker.window.disguise import Kept
-from worker.window.words import reads_as_words
+from worker.window.words import says_something
 
 # Three and more of one kind: a lone one chooses a glyph, and a flag of a part of a country holds tags by right.
 TAGS: Final = re.compile("(?<![\U0001f3f4\U000e0000-\U000e007f])[\U000e0000-\U000e007f]{3,}")
@@ -43,14 +43,14 @@ UPSIDE_DOWN: Final = re.compile(  # bounded, so that no text takes long
 def read_tags(match: re.Match[str]) -> Kept | None:
     """The line written in tag characters, beside what is seen; nothing when it says nothing."""
     said = "".join(chr(ord(c) - 0xE0000) for c in match[0] if " " <= chr(ord(c) - 0xE0000) <= "~")
-    return (f" {said} ", None) if reads_as_words(said) else ("", ())
+    return (f" {said} ", None) if says_something(said) else ("", ())
 
 
 def read_selectors(match: re.Match[str]) -> Kept | None:
     """The bytes carried by variation selectors, when they are words."""
     raw = bytes(ord(c) - 0xFE00 if c <= "\ufe0f" else ord(c) - 0xE0100 + 16 for c in match[0])
     said = raw.decode("utf-8", "replace").strip()
-    return (f" {said} ", None) if reads_as_words(said) else ("", ())
+    return (f" {said} ", None) if says_something(said) else ("", ())
 
 
 def read_overridden(match: re.Match[str]) -> Kept | None:

@@ -98,6 +98,11 @@ def split(letters: str) -> list[tuple[int, int, bool]]:
     return pieces[::-1]
 
 
+def says_something(hidden: str) -> bool:
+    """Whether a hidden payload is a message: nobody hides words by chance, so a third of them known is enough."""
+    return len(hidden) >= 8 and hidden.isprintable() and share_known(hidden) >= 0.35
+
+
 @functools.lru_cache(4096)
 def resolve(starred: str) -> str | None:
     """The word that `f*ck` stands for, when one of that shape is clearly the most frequent; lower case."""

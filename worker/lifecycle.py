@@ -102,7 +102,7 @@ class Health:
         Raises:
             ClientStuck: the queue answers others and not this worker's client.
         """
-        while (found := self._dog.look(self.signs())).alive:
+        while (found := self._dog.look(self.signs())).alive:  # noqa: ASYNC110  # nothing tells of an age
             await asyncio.sleep(LOOK_EVERY_S)
         raise ClientStuck(f"{found.detail}: start the worker again")
 

@@ -134,6 +134,21 @@ async def test_stop_is_bounded_when_the_broker_is_gone(mortal: Broker, transport
     assert not transport.health().connected
 
 
+async def test_a_stop_while_a_fetch_waits_to_be_tried_again_ends_quietly(
+    kafka: str, transports: list[KafkaTransport]
+) -> None:
+    """aiokafka lets the end of the fetch that it cancels end its own stop; found by chaos, seed 12."""
+    transport = KafkaTransport(kafka_settings(kafka, create_topics=True), own_topics(), SystemClock())
+    transports.append(transport)
+    await transport.start(let_go)
+    assert transport._reader is not None
+    consumer = transport._reader._consumer
+    consumer._fetcher._pending_tasks.add(asyncio.create_task(asyncio.sleep(60)))
+    await asyncio.sleep(0)  # a task that has begun, as that fetch has
+    await transport.stop()
+    assert not any(connection.connected() for connection in consumer._client._conns.values())
+
+
 async def test_stop_ends_a_publish_that_nobody_will_acknowledge(
     mortal: Broker, transports: list[KafkaTransport]
 ) -> None:

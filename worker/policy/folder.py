@@ -89,5 +89,16 @@ def _bytes(files: FileSet, name: str) -> bytes:
         return files.read(name, MAX_FILE_BYTES)
     except ValueError as error:
         raise PolicyRejected(str(error), file=name) from None
+    except FileNotFoundError:
+        raise PolicyRejected(_absent(files, name), file=name) from None
     except OSError as error:
         raise PolicyRejected(f"cannot be read: {error.strerror}", file=name) from None
+
+
+def _absent(files: FileSet, name: str) -> str:
+    """A bundle is easily packed one folder too deep; its tenants.json then stands in that folder."""
+    deeper = next((found for found in sorted(files.files) if found.endswith(f"/{name}")), None)
+    if deeper is None:
+        return "there is no such file: add one that says which policy each tenant has"
+    folder = deeper.removesuffix(f"/{name}")
+    return f"it stands in {folder}/: pack what is in that folder, not the folder (tar -C {folder} -czf NAME.tar.gz .)"

@@ -246,13 +246,25 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._gate.set()
         try:
             async with asyncio.timeout(self._settings.stop_timeout_ms / 1000):
-                await self._consumer.stop()
+                await self._leave()
         except (KafkaError, OSError, TimeoutError) as error:
             _log.warning("transport.leave_failed", topic=self._topic, error=repr(error))
         if self._fetching is not None:
             self._fetching.cancel()  # harmless now: there is no membership left for it to spoil
             await asyncio.gather(self._fetching, return_exceptions=True)
         self._owned, self._nexts = frozenset(), {}
+
+    async def _leave(self) -> None:
+        """aiokafka cancels its pending fetches and lets their end be its own, so its stop runs in a task apart."""
+        leaving = asyncio.create_task(self._consumer.stop(), name="leave")
+        try:
+            await asyncio.wait({leaving})
+        finally:
+            leaving.cancel()
+        if leaving.cancelled():
+            await self._consumer._client.close()  # what it did not come to
+        else:
+            leaving.result()
 
 
 def as_records(partition: TopicPartition, records: Sequence[ConsumerRecord]) -> list[Record]:

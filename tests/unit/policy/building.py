@@ -31,7 +31,7 @@ class PathsOnly:
         return {"paths": tuple(category.path for category in categories)}
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
-        """0.1, 0.2, 0.3 for texts, 0.05 more for pictures, 0.1 more for sound; none for a category without a definition."""
+        """0.1, 0.2, 0.3 for texts, 0.05 more for pictures, 0.1 for sound; none for a category without a definition."""
         found = np.add.outer(np.add.outer([0.1, 0.2, 0.3], [0.0, 0.05, 0.1]), np.zeros(len(categories))).round(2)
         found[:, :, [not category.definition for category in categories]] = np.nan
         return found

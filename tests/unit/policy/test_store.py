@@ -52,7 +52,8 @@ def logged() -> Iterator[list[Any]]:
 
 
 async def opened(folder: Folder, results: list[ReloadResult] | None = None) -> PolicyStore:
-    store = PolicyStore(FolderSource(folder.path), PathsOnly(), FakeClock(), (results if results is not None else []).append)
+    told = results if results is not None else []
+    store = PolicyStore(FolderSource(folder.path), PathsOnly(), FakeClock(), told.append)
     await store.load()
     return store
 
@@ -255,7 +256,10 @@ async def test_a_change_is_seen_and_applied(folder: Folder) -> None:
     (folder.path / "lists" / "l.txt").write_text("foo\n")
     applied, stop = asyncio.Event(), asyncio.Event()
     store = PolicyStore(
-        FolderSource(folder.path), PathsOnly(), FakeClock(), lambda result: applied.set() if result == "applied" else None
+        FolderSource(folder.path),
+        PathsOnly(),
+        FakeClock(),
+        lambda result: applied.set() if result == "applied" else None,
     )
     await store.load()
     watching = asyncio.create_task(store.watch(stop))

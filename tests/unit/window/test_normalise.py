@@ -183,7 +183,11 @@ def test_places_point_into_the_text_as_written() -> None:
 
 
 _TRICKY = st.text(
-    st.sampled_from("kilabesKI0134@$!|. -_*/\b\u202e\u202cǝʞɹ🔥🇰🇮\U000e006b\n\u200b\u200d\ufe0f\u0336\u0301аеіκα😀❤ｋﬁ①\U000e0061'xw1"), max_size=24
+    st.sampled_from(
+        "kilabesKI0134@$!|. -_*/\b\u202e\u202cǝʞɹ🔥🇰🇮\U000e006b\n"
+        "\u200b\u200d\ufe0f\u0336\u0301аеіκα😀❤ｋﬁ①\U000e0061'xw1"
+    ),
+    max_size=24,
 )
 
 

@@ -40,7 +40,7 @@ from worker.policy.resolve import resolve
 from worker.score.batcher import BatchLimits
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.device import Device
-from worker.score.lane import Answer, Ask, Lane
+from worker.score.lane import Answer, Ask, Lane, Late
 from worker.score.models.adapted import adaptation
 from worker.score.models.minilm import MiniLM, MiniLMScorer
 from worker.score.models.minilm_encoders import Reading, merged
@@ -145,7 +145,7 @@ class Direct:
         def on_done(answers: list[Answer]) -> None:
             nonlocal left
             for ticket, _, result in answers:
-                assert not isinstance(result, ModelFailed | TextSource), "the model failed: the figure would be void"
+                assert not isinstance(result, ModelFailed | TextSource | Late), "the model failed: the figure would be void"
                 scores[ticket] = np.fmax(scores[ticket], result)
             left -= len(answers)
             if left == 0:

@@ -2,7 +2,8 @@
 The project's own suites as labelled events: rows of ../shared/data held apart, wordings never trained on, swaps.
 
 No head learnt from any of it (`train.sources.held_apart`, `train.data.wordings`). The calibration and the thresholds
-of the default policy were chosen on the same rows and wordings, so rates and calibration errors here are a little too good.
+of the default policy were chosen on the same rows and wordings, so rates and calibration errors here are a little too
+good.
 """
 
 from __future__ import annotations

@@ -24,5 +24,5 @@ class Killing(EventDecoder):
 
 
 if __name__ == "__main__":
-    worker.app.EventDecoder = Killing  # type: ignore[misc]
+    vars(worker.app)["EventDecoder"] = Killing
     main()

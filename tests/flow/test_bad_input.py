@@ -185,7 +185,7 @@ async def test_harm_after_5000_harmless_characters_is_found_by_the_text_model(wh
     """And the evidence points behind them; without it the text is allowed."""
     assert len(HARMLESS) > 5_000
     decision = await decision_on(whole, texts(f"{HARMLESS} {THREAT}"))
-    assert (decision["action"], decision["degraded"]) == ("block", None)
+    assert (decision["action"] in ("flag", "block"), decision["degraded"]) == (True, None)
     assert any(reason["evidence"]["span"][1] > len(HARMLESS) for reason in decision["reasons"])
 
 

@@ -52,8 +52,14 @@ async def test_a_record_that_kills_the_process_holds_nobody_up(
         if worker.process.poll() is None:
             worker.end(signal.SIGTERM)
     assert deaths in (3, 4)
-    letters = [dict(record.headers) for record in found if record.position.topic == settings.topics.dead_letter]
-    assert [letter["tidegate-code"] for letter in letters] == [b"kills_worker"]
+    parked = [
+        (_source(record), dict(record.headers)["tidegate-code"])
+        for record in found
+        if record.position.topic == settings.topics.dead_letter
+    ]
+    if delivery == "at-least-once":  # a dead letter may come again, as a decision may
+        parked = list(dict.fromkeys(parked))
+    assert [code for _, code in parked] == [b"kills_worker"]
     decided: dict[str, list[str]] = {}
     seen = set()
     for record in found:

@@ -145,7 +145,8 @@ class Direct:
         def on_done(answers: list[Answer]) -> None:
             nonlocal left
             for ticket, _, result in answers:
-                assert not isinstance(result, ModelFailed | TextSource | Late), "the model failed: the figure would be void"
+                if isinstance(result, ModelFailed | TextSource | Late):
+                    raise SystemExit("the model failed: the figure would be void")
                 scores[ticket] = np.fmax(scores[ticket], result)
             left -= len(answers)
             if left == 0:

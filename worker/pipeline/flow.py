@@ -114,7 +114,7 @@ class Flow:
 
     def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:
         """A new slot; its credits are taken already."""
-        return Slot(position, received, decoded_bytes, self.epoch(position.of))
+        return Slot(position, received, decoded_bytes, self.epoch(position.of) if self._epochs else 0)
 
     def enter(self, slot: Slot, key: Hashable) -> None:
         """Give the slot its place in the order of its key, or of its partition."""
@@ -153,7 +153,7 @@ class Flow:
 
     def is_stale(self, slot: Slot) -> bool:
         """True when the slot's partition went to another worker meanwhile, who will read it again."""
-        return slot.epoch != self.epoch(slot.position.of)
+        return bool(self._epochs) and slot.epoch != self.epoch(slot.position.of)
 
     def epoch(self, partition: Partition) -> int:
         """How often the partition went to another worker."""

@@ -47,16 +47,10 @@ class TopicSettings(BaseModel):
 
 def topic_of(topics: TopicSettings, route: Route) -> str:
     """The topic that records of `route` are written to. Raises ConfigError for samples that no topic is named for."""
-    if route is Route.REVIEW:
-        if topics.review is None:
-            raise ConfigError("there is no topic for review samples: name one in topics.review")
-        return topics.review
-    return {
-        Route.ALLOW: topics.allow,
-        Route.FLAG: topics.flag,
-        Route.BLOCK: topics.block,
-        Route.DEAD_LETTER: topics.dead_letter,
-    }[route]
+    topic: str | None = getattr(topics, route.value)
+    if topic is None:
+        raise ConfigError("there is no topic for review samples: name one in topics.review")
+    return topic
 
 
 class SqliteSettings(BaseModel):

@@ -212,17 +212,21 @@ async def run_worker(settings: Settings) -> None:
     clock = SystemClock()
     check_policies(settings)
     report: Report = Loading()
+    asked_early = asyncio.Event()
+    stop: Callable[[], None] = asked_early.set
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(stop_on_signals(lambda: stop()))
         if settings.http.enabled:
             app = http_app(lambda: report)
             await stack.enter_async_context(serving(app, host=settings.http.host, port=settings.http.port))
         models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
         if models.languages:
             await asyncio.to_thread(language.load)
+        if asked_early.is_set():
+            return
         outside = Outside(settings.state, make_status_feed(settings, clock))
         worker = Worker(settings, make_transport(settings, clock), models, clock=clock, outside=outside)
-        report = worker.health
-        stack.enter_context(stop_on_signals(worker.pipeline.stop))
+        report, stop = worker.health, worker.pipeline.stop
         spare_the_collector()
         await stack.enter_async_context(dead_man(settings.parking.stall_s))
         await worker.run()

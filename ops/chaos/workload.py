@@ -134,6 +134,8 @@ def expected(kind: str, tenant: str, word: str, number: int, *, standin: bool) -
         floor = "allow"
     if word in ("crimson", "saffron"):
         return "block" if (word == "saffron") is odd else "flag"
+    if not standin and kind in ("image", "audio"):
+        return None  # whether real models look at it depends on the profile
     if word in ("stormy", "gusty") and tenant == TENANTS[2]:
         if not standin:
             return None

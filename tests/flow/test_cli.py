@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import subprocess
@@ -14,7 +13,6 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from tests.flow.conftest import SHIPPED, event
@@ -51,14 +49,8 @@ def config(policies: Path, tmp_path: Path) -> Path:
 
 
 def tidegate(*words: object, stdin: bytes | None = None) -> Result:
-    """Run a verb in this process, and undo its log set-up, which writes to a stream that ends with it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
-    finally:
-        structlog.reset_defaults()
-        root.handlers[:], root.level = handlers, level
+    """Run a verb in this process."""
+    return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
 
 
 def lines_of(result: Result) -> list[dict[str, Any]]:

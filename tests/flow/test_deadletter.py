@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import orjson
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from tests.flow.conftest import POLICY, event
@@ -37,14 +35,8 @@ def config(policies: Path, tmp_path: Path) -> Path:
 
 
 def tidegate(*words: object) -> Result:
-    """Run a verb in this process, and undo its log set-up."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        return CliRunner().invoke(app, ["deadletter", *map(str, words)], env={"COLUMNS": "120"})
-    finally:
-        structlog.reset_defaults()
-        root.handlers[:], root.level = handlers, level
+    """Run a verb in this process."""
+    return CliRunner().invoke(app, ["deadletter", *map(str, words)], env={"COLUMNS": "120"})
 
 
 async def send(settings: Settings, drafts: list[Draft]) -> None:

@@ -1,0 +1,73 @@
+"""
+Streams: what windows of calls and conversations hand to the state of a stream, and the rules that both read.
+
+`window/` closes windows, the lanes judge them, `stream/` folds them into the state of their call, in the order in which
+they closed. A window is judged as an event is: it has findings of its own, and a policy gives it a verdict.
+
+    Assessment.windows: list[ClosedWindow]   what an event closed, oldest first; empty for a chunk inside a hop
+    the event's own findings                 the maximum over those windows; no scores for a chunk inside a hop
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from worker.core.decisions import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class CallRules:
+    """A policy's `calls`: how its streams are cut into windows and how windows become a state. Seconds."""
+
+    window_s: float = 15.0  # how much of a speaker one verdict looks at
+    hop_s: float = 5.0  # how often a window closes; `window_s` is a whole number of hops
+    lateness_s: float = 2.0  # how long a chunk that is missing is waited for, on the call's own clock
+    expire_s: float = 600.0  # a stream that says nothing for so long is forgotten
+    agree: int = 2
+    of: int = 4
+    clear_margin: float = 0.2
+    cooldown_s: float = 300.0
+
+
+@dataclass(slots=True)
+class ClosedWindow:
+    """
+    A window that an event closed. For a call `t0` and `t1` are seconds on the call's own clock.
+
+    index: the hop that closed it, counted from the beginning of the call's clock: `t1` is `(index + 1) * hop_s`, but
+        for the last one of a stream, which ends where the sound does. Strictly rising for each speaker; an index that
+        is left out is a hop of which nothing came. The same in whatever chunks the sound comes.
+    heard_s, missing_s: how much sound of the window came, and how much never did.
+    spoken_s: how much of its last hop is speech; 0.0 means that no model had anything to read in it.
+    findings: of this window alone, what is left of it once every view has its answer: float32 [3, C] scores with the
+        row of AUDIO filled, hits, degradations, models. `scores` is None when nobody spoke in the window.
+    last: the speaker's stream ended with it.
+    """
+
+    speaker: str | None
+    index: int
+    t0: float
+    t1: float
+    heard_s: float
+    missing_s: float
+    findings: Findings
+    spoken_s: float = 0.0
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackMark:
+    """
+    Where a speaker's track stands and what it takes to rebuild it: numbers only, for the changelog.
+
+    from_offset: the lowest offset of the call's partition that an open window still needs.
+    numbers: what the track needs to know beside the records from there on; opaque, JSON.
+    """
+
+    from_offset: int
+    numbers: Mapping[str, int | float] = field(default_factory=dict)
+
+
+StreamKey = tuple[str, str]  # tenant, stream id
+Marks = Mapping[StreamKey, Mapping[str | None, TrackMark]]  # of each open call, by speaker: what the windows need

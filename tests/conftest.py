@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from ops.kafka.broker import Broker
+from tests.logging_back import log_put_back
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +19,6 @@ def kafka() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def log_set_up() -> Iterator[None]:
-    """A verb that runs in this process sets up the log on a stream that ends with it: the next has its own again."""
-    before, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.configure(**before)
-    root.handlers[:], root.level = handlers, level
+    """The next test has its own log again."""
+    with log_put_back():
+        yield

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.flow.conftest import SHIPPED, event
+from tests.logging_back import log_put_back
 from worker import __version__
 from worker.app import Worker, load_models, make_transport, running
 from worker.cli import app
@@ -50,7 +51,8 @@ def config(policies: Path, tmp_path: Path) -> Path:
 
 def tidegate(*words: object, stdin: bytes | None = None) -> Result:
     """Run a verb in this process."""
-    return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+    with log_put_back():
+        return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
 
 
 def lines_of(result: Result) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from tests.flow.conftest import POLICY, event
 from tests.flow.test_kafka_worker import settings_on
+from tests.logging_back import log_put_back
 from worker.app import Worker, load_models, make_sender, make_tail, make_transport, running
 from worker.cli import app
 from worker.core.clock import SystemClock
@@ -36,7 +37,8 @@ def config(policies: Path, tmp_path: Path) -> Path:
 
 def tidegate(*words: object) -> Result:
     """Run a verb in this process."""
-    return CliRunner().invoke(app, ["deadletter", *map(str, words)], env={"COLUMNS": "120"})
+    with log_put_back():
+        return CliRunner().invoke(app, ["deadletter", *map(str, words)], env={"COLUMNS": "120"})
 
 
 async def send(settings: Settings, drafts: list[Draft]) -> None:

@@ -26,7 +26,8 @@ from worker.deliver.afterwards import Afterwards
 from worker.deliver.decision import DecisionWriter
 from worker.deliver.sample import ReviewSample
 from worker.deliver.suspects import Suspects
-from worker.lifecycle import Health, Loading, Report, either, http_app, serving, spare_the_collector, stop_on_signals
+from worker.health import Health, Loading, Report
+from worker.lifecycle import either, http_app, serving, spare_the_collector, stop_on_signals
 from worker.pipeline import Pipeline
 from worker.pipeline.deadman import dead_man
 from worker.pipeline.deciding import Deciding

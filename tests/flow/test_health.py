@@ -17,7 +17,8 @@ from worker.app import Worker, load_models, make_sender, make_transport, running
 from worker.core.clock import SystemClock
 from worker.core.errors import PublishFailed
 from worker.core.records import Draft
-from worker.lifecycle import Loading, http_app, serving
+from worker.health import Loading
+from worker.lifecycle import http_app, serving
 from worker.score.profile import Models
 from worker.settings import Settings, load
 

@@ -12,6 +12,7 @@ import orjson
 from worker.core.clock import Clock
 from worker.core.decisions import Action, Findings, Reason, Verdict, fall_back
 from worker.core.events import PART_TYPES, AudioPart, Event, ImagePart, TextPart
+from worker.core.metrics import category_label
 from worker.core.ports import Policy
 from worker.core.records import Headers, Outgoing, Position
 from worker.deliver.afterwards import Afterwards
@@ -39,6 +40,7 @@ class Decided(NamedTuple):
     degraded: tuple[str, ...]  # codes, for metrics
     review: Outgoing | None = None  # the same decision for the review topic, when it was drawn
     tried: str | None = None  # how the candidate's action compares, for metrics
+    categories: tuple[str, ...] = ()  # labels of the reasons' categories, for metrics
 
 
 Judged = tuple[Event, Findings, float]  # an event, what was found, monotonic seconds at its admission
@@ -153,7 +155,8 @@ class DecisionWriter:
         outgoing = _outgoing(event, policy, action, value)
         review = self._drawn(event, outgoing, action, demoted=bool(loosened))
         outcome = None if tried is None else tried.outcome(action)
-        return Decided(outgoing, action, tuple(d.code for d in findings.degraded), review, outcome)
+        codes = tuple(d.code for d in findings.degraded)
+        return Decided(outgoing, action, codes, review, outcome, _labels(verdict))
 
     def _drawn(self, event: Event, outgoing: Outgoing, action: Action, *, demoted: bool = False) -> Outgoing | None:
         """The decision's review sample, when it is in it."""
@@ -258,3 +261,8 @@ def _add_scores(body: dict[str, Any], categories: tuple[str, ...], findings: Fin
     body["scores"] = {name: best[name] for name in categories if name in best}
     if len(by_type) > 1 or by_type.keys() != findings.part_types:  # a type may be there that nothing scored
         body["scores_by_type"] = by_type
+
+
+def _labels(verdict: Verdict) -> tuple[str, ...]:
+    """Each once, whatever the number of types and children that reached it."""
+    return tuple({category_label(reason.category): None for reason in verdict.reasons})

@@ -108,6 +108,7 @@ class Flow:
         self.settled = asyncio.Event()  # set after each delivery
         self.stopping = asyncio.Event()
         self.last_poll = clock.now()
+        self.read_ms: dict[Partition, int] = {}  # the queue's stamp on the last record read of each partition
         self.failing: set[Hashable] = set()  # partitions, or None for all, whose last publish failed
         self.commits_fail_since: float | None = None
         self._epochs: Counter[Partition] = Counter()

@@ -92,6 +92,7 @@ class Intake:
         for (partition, run), epoch in zip(runs, epochs, strict=True):
             if flow.epoch(partition) != epoch:
                 continue
+            flow.read_ms[partition] = run[-1].timestamp_ms
             if flow.suspects.covers(partition, run[-1].position.offset):
                 await self._admit_run(run)
             else:

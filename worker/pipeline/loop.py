@@ -79,6 +79,7 @@ class Pipeline:
 
     async def drain(self, partitions: frozenset[Partition]) -> None:
         """Before partitions go to another worker: finish what is in flight of them, commit, let go."""
+        self._flow.metrics.rebalances.inc()
         await self._finish(partitions)
         self._flow.forget(partitions)
 
@@ -92,9 +93,11 @@ class Pipeline:
                     flow.settled.clear()
                     await flow.settled.wait()
         except TimeoutError:
+            flow.metrics.drains_cut.inc()
             log.warning("drain.cut_short", open=self._open(partitions), after_s=flow.settings.drain_s)
         leaving = self._flow.suspects.known() if partitions is None else partitions
         committed = await self._outlet.release(leaving)
+        flow.metrics.drains.observe(flow.clock.now() - since)
         log.info("drain.done", seconds=round(flow.clock.now() - since, 3), committed=committed)
 
     def _open(self, partitions: Iterable[Partition] | None) -> int:

@@ -121,7 +121,11 @@ class Outlet:
                     break
                 try:
                     await self._transport.publish(outgoing, offsets, flow.suspects.marks(offsets))
+                    if offsets:
+                        flow.metrics.transactions.labels("ok").inc()
                 except PublishFailed as error:
+                    if offsets:
+                        flow.metrics.transactions.labels("failed").inc()
                     flow.failing.add(line)
                     log.warning("publish.failed", records=len(outgoing), attempt=attempt.num, error=str(error))
                     raise
@@ -204,6 +208,9 @@ class Outlet:
             metrics.candidates.labels(outcome).inc(count)
         for action, count in actions.items():
             metrics.decisions.labels(action.label).inc(count)
+        reasons = Counter((one.action, label) for one in decided if one is not None for label in one.categories)
+        for (action, label), count in reasons.items():
+            metrics.categories.labels(action.label, label).inc(count)
         stamps = [slot.assessment.event.broker_ms for slot in slots if slot.assessment is not None]
         oldest = min(filter(None, stamps), default=None)
         if oldest is not None:

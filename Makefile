@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCHES ?= transport text image audio policy reload backtest eos scale overload
 
-.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,9 +33,14 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, schemas agai
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/tidegate schemas --check
+	$(BIN)/python -m ops.runbook --check
 
 schemas: $(VENV)/.installed ## write schemas/ from the code
 	$(BIN)/tidegate schemas
+
+runbook: $(VENV)/.installed-dev ## write the runbook's words into docs and alerts, and the dashboard
+	$(BIN)/python -m ops.runbook
+	$(BIN)/python -m ops.grafana.dashboard
 
 bench: $(VENV)/.installed-dev ## the benches, each side by side with its rivals
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done

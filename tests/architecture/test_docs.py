@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from worker.cli import app
+from worker.core.runbook import CODES
 from worker.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,3 +75,10 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
     broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert broken == []
+
+
+def test_every_code_has_its_line_in_the_runbook() -> None:
+    """What it means and what to do; those that are made up of two words stand there too, and `tombstone` ends nowhere."""
+    missing = codes_in_the_code() - {"tombstone"} - CODES.keys()
+    assert sorted(missing) == []
+    assert {"no_id", "no_tenant", "image_too_large", "audio_too_large", "image_damaged", "audio_format"} <= CODES.keys()

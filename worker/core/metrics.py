@@ -149,7 +149,7 @@ class Metrics:
             self.reloads.labels(result)
 
     def table(self) -> dict[str, tuple[str, ...]]:
-        """Every series that Prometheus may see, by name, with its labels: the names of `_bucket`, `_sum`, `_count` too."""
+        """Every series that Prometheus may see, by name, with its labels; a histogram is three."""
         series: dict[str, tuple[str, ...]] = {}
         for metric in vars(self).values():
             if isinstance(metric, Counter | Gauge | Histogram):

@@ -7,7 +7,6 @@ Writes the words of `worker/core/runbook.py` where people read them: docs/operat
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,10 +25,11 @@ _TABLES = {"checks": ("check", CHECKS), "alerts": ("alert", ALERTS), "codes": ("
 def page(text: str) -> str:
     """The page with its tables written anew, each between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, (kind, entries) in _TABLES.items():
-        body = f"<!-- {name} -->\n{_table(kind, entries)}<!-- /{name} -->"
-        text, found = re.subn(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, body=body: body, text, flags=re.DOTALL)
-        if found != 1:
-            raise SystemExit(f"{PAGE.name} needs one <!-- {name} --> with its end")
+        before, opening, rest = text.partition(f"<!-- {name} -->")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        if not closing:
+            raise SystemExit(f"{PAGE.name} needs a <!-- {name} --> with its end")
+        text = f"{before}{opening}\n{_table(kind, entries)}{closing}{after}"
     return text
 
 

@@ -78,7 +78,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_code_has_its_line_in_the_runbook() -> None:
-    """What it means and what to do; those that are made up of two words stand there too, and `tombstone` ends nowhere."""
+    """What it means and what to do, also of those whose names are put together; `tombstone` ends nowhere."""
     missing = codes_in_the_code() - {"tombstone"} - CODES.keys()
     assert sorted(missing) == []
     assert {"no_id", "no_tenant", "image_too_large", "audio_too_large", "image_damaged", "audio_format"} <= CODES.keys()

@@ -2,21 +2,13 @@
 What may go wrong and what to do about it: the one source of these words.
 
 `docs/operations.md` and the annotations of `ops/prometheus/alerts.yaml` are written from here (`make runbook`), and
-`tidegate doctor` prints the same words. Checks are what doctor looks at, alerts what Prometheus watches, codes what
-stands in dead letters, in `degraded` of decisions and in the status of policies.
+`tidegate doctor` prints the same words. Checks are what doctor looks at, alerts what Prometheus watches; codes stand in
+`remedies.py`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Entry(NamedTuple):
-    """One line of the runbook."""
-
-    means: str  # what is so, one sentence without a full stop
-    do: str  # what a person does about it, the same
-
+from worker.core.remedies import CODES, Entry
 
 CHECKS: dict[str, Entry] = {
     "settings": Entry(
@@ -159,169 +151,6 @@ ALERTS: dict[str, Entry] = {
     ),
 }
 
-CODES: dict[str, Entry] = {
-    # dead letters: no event
-    "bad_header": Entry(
-        "a header that we read is no UTF-8, or not of its form",
-        "mend the producer's headers",
-    ),
-    "no_id": Entry(
-        "the event has no id",
-        "let the producer give each event an id of its own",
-    ),
-    "no_tenant": Entry(
-        "the event names no tenant",
-        "let the producer name one",
-    ),
-    "not_json": Entry(
-        "the value is no JSON",
-        "let the producer write event.v1 or CloudEvents",
-    ),
-    "not_utf8": Entry(
-        "the value is no UTF-8",
-        "let the producer write UTF-8",
-    ),
-    "too_large": Entry(
-        "the record is over `limits.record_bytes`",
-        "send smaller media, or raise the limit and the topic's max.message.bytes",
-    ),
-    "unknown_tenant": Entry(
-        "no policy for the tenant and none for `*`",
-        "add the tenant or `*` to tenants.json, then redrive",
-    ),
-    "wrong_shape": Entry(
-        "a field is not what event.v1 says",
-        "check the producer against schemas/event.v1.json; the reason names the field",
-    ),
-    # dead letters: parked
-    "breaks_pipeline": Entry(
-        "the record raised an error in every attempt",
-        "file a bug with its history, mend, then redrive",
-    ),
-    "hangs": Entry(
-        "its decoding did not end in `parking.decode_s`",
-        "file a bug with the record; redrive after the fix",
-    ),
-    "kills_worker": Entry(
-        "the process died `parking.deaths` times with it under way",
-        "look for out of memory first; then as for `hangs`",
-    ),
-    "too_large_to_publish": Entry(
-        "its decision is larger than the topic takes",
-        "raise the output's max.message.bytes and kafka.max.request.size",
-    ),
-    # degraded: what was not judged whole
-    "audio_damaged": Entry(
-        "the clip is cut or damaged; what comes before is judged",
-        "send it whole",
-    ),
-    "audio_empty": Entry(
-        "the clip has no samples",
-        "send sound",
-    ),
-    "audio_encoding": Entry(
-        "raw sound of an unknown encoding or rate",
-        "send `pcm16` with its rate and channels",
-    ),
-    "audio_format": Entry(
-        "the clip is of another format",
-        "send WAV, FLAC, OGG or MP3",
-    ),
-    "audio_too_large": Entry(
-        "the file is over `audio_bytes`",
-        "send less, or raise the limit",
-    ),
-    "audio_too_long": Entry(
-        "the clip is over `audio_s`; its beginning is judged",
-        "cut it into windows, or raise the limit",
-    ),
-    "base64_broken": Entry(
-        "`data` is no base64",
-        "send standard base64 with padding",
-    ),
-    "foreign_language": Entry(
-        "a text in a language that the text model does not read",
-        "set `otherwise.language`",
-    ),
-    "image_damaged": Entry(
-        "the picture cannot be decoded",
-        "send it again",
-    ),
-    "image_format": Entry(
-        "the picture is of another format",
-        "send PNG, JPEG, WebP or GIF",
-    ),
-    "image_frames_damaged": Entry(
-        "later frames of an animation are damaged; the others are judged",
-        "send it again",
-    ),
-    "image_too_large": Entry(
-        "the picture is over `image_bytes` or `image_pixels`",
-        "send a smaller one, or raise the limit",
-    ),
-    "image_truncated": Entry(
-        "the picture's file ends early",
-        "send it whole",
-    ),
-    "late": Entry(
-        "its deadline had passed when it was read",
-        "add workers, or give it a later `deadline_ms`",
-    ),
-    "model_failed": Entry(
-        "a model failed twice on a view, or on the examples of a policy",
-        "look at TidegateModelFails",
-    ),
-    "nobody_looks": Entry(
-        "no model here looks at parts of this type",
-        "run a profile that has one, or do not send such parts",
-    ),
-    "over_rate": Entry(
-        "its tenant sends more than `limits.events_per_s`",
-        "raise the limit, or slow the tenant",
-    ),
-    "over_share": Entry(
-        "its tenant holds its share of the credits",
-        "add workers, or raise overload.tenant_share",
-    ),
-    "part_empty": Entry(
-        "a part without content",
-        "send `data`",
-    ),
-    "part_type_unknown": Entry(
-        "a part of no known type",
-        "send text, image or audio",
-    ),
-    "ref_not_allowed": Entry(
-        "content by reference, which is off",
-        "send it in `data`, or allow its place",
-    ),
-    "text_too_long": Entry(
-        "the text is over its limit or the token budget; what fits is judged",
-        "raise `text_chars`",
-    ),
-    "too_many_parts": Entry(
-        "more parts than the limit; the first ones are judged",
-        "send fewer, or raise the limit",
-    ),
-    # policies
-    "policy_rejected": Entry(
-        "a policy does not validate or compile",
-        "mend the line that `/status` names",
-    ),
-    "test_failed": Entry(
-        "a policy's own tests fail",
-        "mend the policy or its tests",
-    ),
-    "signature_invalid": Entry(
-        "the set of policies is not signed by a key we trust",
-        "sign it with `tidegate policy sign`",
-    ),
-    "source_unavailable": Entry(
-        "the source of policies cannot be read; the last set goes on",
-        "look at its address and rights",
-    ),
-}
-
 
 def entry(name: str) -> tuple[str, Entry] | None:
     """The kind and the line of a check, alert or code; None for a name that none of them has."""
@@ -329,3 +158,6 @@ def entry(name: str) -> tuple[str, Entry] | None:
         if name in table:
             return kind, table[name]
     return None
+
+
+__all__ = ["ALERTS", "CHECKS", "CODES", "Entry", "entry"]

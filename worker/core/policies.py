@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from worker.core.decisions import Findings, Hit, Judgement, Verdict
+from worker.core.streams import CallRules
 from worker.core.views import Concepts, Hashes, TextSource, Thresholds
 
 Point = Literal["high_recall", "balanced", "high_precision"]
@@ -72,6 +73,11 @@ class Policy(Protocol):
         ...
 
     @property
+    def calls(self) -> CallRules:
+        """How its calls and conversations are cut into windows, and how windows become a state."""
+        ...
+
+    @property
     def context_fields(self) -> tuple[str, ...]:
         """The context fields that its conditions read, e.g. `audience`, `attributes.level`."""
         ...
@@ -115,6 +121,10 @@ class Policy(Protocol):
 
     def decide(self, findings: Sequence[Findings]) -> list[Verdict]:
         """Verdicts of a batch of events, each as it would be alone. Pure."""
+        ...
+
+    def decide_below(self, findings: Sequence[Findings]) -> list[Verdict]:
+        """`decide` with every threshold `calls.clear_margin` lower, by half at most: what still backs a state."""
         ...
 
     def judge(self, found: Findings) -> Any:

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from worker.core.decisions import Findings
+
+WindowKind = Literal["call", "speaker", "exchange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +27,23 @@ class CallRules:
     hop_s: float = 5.0  # how often a window closes; `window_s` is a whole number of hops
     lateness_s: float = 2.0  # how long a chunk that is missing is waited for, on the call's own clock
     expire_s: float = 600.0  # a stream that says nothing for so long is forgotten
-    agree: int = 2
+    agree: int = 2  # so many of the last `of` windows of a speaker raise a category's state
     of: int = 4
-    clear_margin: float = 0.2
-    cooldown_s: float = 300.0
+    clear_margin: float = 0.2  # a window this far below the threshold no longer backs a state
+    cooldown_s: float = 300.0  # a state stands at least so long after the last window that backed it
+    escalate: int | None = None  # a category raised to flag so often in one stream is raised to block; None: never
+    messages: int = 4  # of a speaker that are read together; 0 reads none together
+    exchange: int = 8  # of all speakers that are read together; 0 reads none together
+    messages_s: float = 300.0  # older messages are left out of both
 
 
 @dataclass(slots=True)
 class ClosedWindow:
     """
-    A window that an event closed. For a call `t0` and `t1` are seconds on the call's own clock.
+    A window that an event closed. For a call `t0` and `t1` are seconds on the call's own clock; for messages the
+    queue's stamps, in seconds since the Unix epoch, of the first and last one that are read together.
 
+    kind: "call" for sound; "speaker" for the last messages of one, "exchange" for the last of all.
     index: the hop that closed it, counted from the beginning of the call's clock: `t1` is `(index + 1) * hop_s`, but
         for the last one of a stream, which ends where the sound does. Strictly rising for each speaker; an index that
         is left out is a hop of which nothing came. The same in whatever chunks the sound comes.
@@ -54,6 +63,19 @@ class ClosedWindow:
     findings: Findings
     spoken_s: float = 0.0
     last: bool = False
+    kind: WindowKind = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The messages that are read with an event's own, its own last; fewer than two are none."""
+
+    speaker: str | None
+    own: tuple[str, ...] = ()  # the speaker's
+    all: tuple[str, ...] = ()  # everyone's
+    own_since: float = 0.0  # the queue's stamp of the first of them, in seconds
+    all_since: float = 0.0
+    until: float = 0.0  # and of the event's own
 
 
 @dataclass(frozen=True, slots=True)

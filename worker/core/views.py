@@ -70,6 +70,7 @@ class TextSource:
     text: str
     types: tuple[PartType, ...]  # whose score it counts for: OCR is IMAGE, a transcript AUDIO, joint all its sources
     segments: tuple[Segment, ...] = ()  # for derived texts
+    window: int | None = None  # place among the event's windows of the one that it was found in
 
     def evidence(self, start: int, end: int) -> Evidence:
         """Where the characters [start, end) are: the span itself, and the box or time for a derived text."""
@@ -97,6 +98,7 @@ class View:
     evidence: Evidence = field(default_factory=Evidence)
     scale: float = 1.0  # original pixels per pixel, for IMAGE
     excerpt: bool = False  # a sentence out of a long text: one of many chances of a false alarm, so it must be clearer
+    window: int | None = None  # place among the event's windows of the one that it is a view of
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,6 @@ class Judging:
 
     def _match(self, assessment: Assessment, sources: Sequence[TextSource]) -> list[Source]:
         """Match the lists; gives the sources with their normalised form, which the text models read too."""
-        hits = assessment.findings.hits
         pairs: list[Source] = []
         for source in sources:
             normalised = self._views.normalised(source.text)
@@ -265,11 +264,11 @@ class Judging:
             if normalised is not None:
                 assessment.findings.evasion.update(normalised.undone)
             text, back = (normalised.text, normalised.span) if normalised is not None else (None, None)
-            found = assessment.policy.match(source, text, back)
-            if found and source.path == "joint":  # it holds the others: only what none of them had is new
-                seen = {_what(hit) for hit in hits}
-                found = [hit for hit in found if _what(hit) not in seen]
-            hits += found
+            hits = assessment.policy.match(source, text, back)
+            for found in assessment.found_in(source.window) if hits else ():
+                # the joint text holds the others: only what none of them had is new
+                seen = {_what(hit) for hit in found.hits} if source.path == "joint" else set()
+                found.hits += [hit for hit in hits if _what(hit) not in seen]
         return pairs
 
 

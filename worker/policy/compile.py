@@ -9,9 +9,11 @@ from pathlib import Path as Folder
 from worker.core.decisions import Action, Findings, Hit, Verdict
 from worker.core.errors import PolicyRejected
 from worker.core.ports import ConceptCompiler, Policy
+from worker.core.streams import CallRules
 from worker.core.views import Concepts, Hashes, TextSource, Thresholds
 from worker.policy.adopt import adopted
 from worker.policy.basis import Basis, basis
+from worker.policy.calls import below, call_rules
 from worker.policy.conditions import Conditions, Outcomes, compile_conditions
 from worker.policy.document import LimitsSpec, Otherwise, When
 from worker.policy.dsa import Dsa, inherited
@@ -76,6 +78,7 @@ class CompiledPolicy:
         self.severe = _inherited_flag(nodes, "severe")
         self.restricted = _inherited_flag(nodes, "restricted")
         self.lists = tuple(lists)
+        self.calls: CallRules = call_rules(resolved)
         self.basis: Basis = basis(
             concepts_of(nodes, document.when or ()), [listed.search for listed in lists], self.limits
         )
@@ -93,6 +96,7 @@ class CompiledPolicy:
         self._images = tuple(listed for listed in lists if isinstance(listed, ImageList))
         self._concepts = dict(concepts)
         self._judges: dict[Outcomes, Judge] = {}
+        self._below: dict[int, tuple[Judge, Judge]] = {}  # by the id of the judge that it is made of, which it keeps
         self._unconditional = None if conditions else self._judge(())
 
     def concepts(self, scorer: str) -> Concepts | None:
@@ -126,6 +130,10 @@ class CompiledPolicy:
         """The tree in every way it may stand for an event of which some fields are not known; empty if too many."""
         return [self._judge(outcomes) for outcomes in self._conditions.possible(found, unknown)]
 
+    def decide_below(self, findings: Sequence[Findings]) -> list[Verdict]:
+        """`decide` with every threshold `calls.clear_margin` lower, by half at most: what still backs a state."""
+        return decide([self._lower(self.judge(found)) for found in findings], findings)
+
     def adopt(self, findings: Findings, categories: Sequence[str]) -> Findings:
         """What was found under a policy of the same basis, with these categories, as this one would have found it."""
         return adopted(findings, categories, self.categories, self.lists)
@@ -137,6 +145,16 @@ class CompiledPolicy:
     def dsa(self, category: str) -> Dsa | None:
         """What a statement of reasons for `category` says, its ancestors' fields included; None when nothing does."""
         return self._dsa.get(category)
+
+    def _lower(self, judge: Judge | None) -> Judge | None:
+        if judge is None:
+            return None
+        found = self._below.get(id(judge))
+        if found is None:
+            if len(self._below) >= _MAX_JUDGES:
+                self._below.clear()
+            found = self._below[id(judge)] = (judge, below(judge, self.calls.clear_margin, self._levels))
+        return found[1]
 
     def _judge(self, outcomes: Outcomes) -> Judge:
         judge = self._judges.get(outcomes)

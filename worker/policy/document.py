@@ -138,6 +138,41 @@ class Otherwise(_Strict):
     too_long: Fallback | None = None
 
 
+class Calls(_Strict):
+    """How calls and conversations are watched: windows, and how windows become a state."""
+
+    window_s: Annotated[float, Field(ge=1, le=30)] | None = Field(None, description="sound that one verdict looks at")
+    hop_s: Annotated[float, Field(ge=1, le=30)] | None = Field(None, description="how often a window closes")
+    lateness_s: Annotated[float, Field(ge=0, le=60)] | None = Field(
+        None, description="how long a chunk that is missing is waited for"
+    )
+    expire_s: Annotated[float, Field(ge=10, le=86_400)] | None = Field(
+        None, description="a stream that is silent for so long is forgotten"
+    )
+    agree: Annotated[int, Field(ge=1, le=32)] | None = Field(
+        None, description="so many of the last `of` windows raise a category's state"
+    )
+    of: Annotated[int, Field(ge=1, le=32)] | None = None
+    clear_margin: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="a window this far below the threshold, at most by half, no longer backs a state"
+    )
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] | None = Field(
+        None, description="a state stands at least so long after the last window that backed it"
+    )
+    escalate: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="a category raised to flag so often in one stream is raised to block; null: never"
+    )
+    messages: Annotated[int, Field(ge=0, le=32)] | None = Field(
+        None, description="of a speaker that are read together; 0: none"
+    )
+    exchange: Annotated[int, Field(ge=0, le=64)] | None = Field(
+        None, description="of all speakers that are read together; 0: none"
+    )
+    messages_s: Annotated[float, Field(gt=0, le=86_400)] | None = Field(
+        None, description="older messages are not read together with newer ones"
+    )
+
+
 class LimitsSpec(_Strict):
     """A tenant's ceilings."""
 
@@ -187,6 +222,7 @@ class PolicyDocument(_Strict):
     terms: list[Terms] | None = None
     images: list[Images] | None = None
     when: list[When] | None = Field(None, max_length=64)
+    calls: Calls | None = None
     otherwise: Otherwise | None = None
     limits: LimitsSpec | None = None
     tests: list[PolicyTest] | None = None

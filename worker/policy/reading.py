@@ -15,6 +15,7 @@ from worker.core.errors import PolicyRejected
 from worker.policy.document import (
     MAX_CATEGORIES,
     MAX_DEPTH,
+    Calls,
     CaseContext,
     Category,
     Examples,
@@ -170,7 +171,6 @@ def rejection(details: ErrorDetails, text: str, file: str) -> PolicyRejected:
     )
 
 
-_PLANNED = ("calls",)
 _MODELS = (
     PolicyDocument,
     Category,
@@ -179,6 +179,7 @@ _MODELS = (
     When,
     Setting,
     Override,
+    Calls,
     Otherwise,
     LimitsSpec,
     Examples,
@@ -191,7 +192,5 @@ _FIELDS = sorted({field.alias or name for model in _MODELS for name, field in mo
 
 def _unknown_field(path: Path) -> str:
     name = str(path[-1])
-    if name in _PLANNED:
-        return f"`{name}` is not supported by this version: take it out"
     near = difflib.get_close_matches(name, _FIELDS, n=1)
     return f"unknown field `{name}`" + (f": did you mean `{near[0]}`?" if near else "")

@@ -7,6 +7,7 @@ import numpy as np
 from worker.core.decisions import Findings
 from worker.core.events import Degradation, Event
 from worker.core.ports import Policy
+from worker.core.streams import ClosedWindow
 from worker.core.views import Floats, ModelRef, TextSource, View, empty_scores
 
 _STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")  # what conditions may read of it
@@ -20,7 +21,7 @@ class Assessment:
     The policy is captured once, when the event is admitted: a reload never splits an event.
     """
 
-    __slots__ = ("event", "findings", "open_reads", "open_views", "policy", "sources")
+    __slots__ = ("event", "findings", "open_reads", "open_views", "policy", "sources", "windows")
 
     def __init__(self, event: Event, policy: Policy) -> None:
         self.event = event
@@ -28,6 +29,7 @@ class Assessment:
         self.open_views = 0  # views a scorer has yet to answer
         self.open_reads = 0  # views an extractor has yet to read
         self.sources: list[TextSource] = []  # every text found, for the joint view
+        self.windows: list[ClosedWindow] = []  # what the event closed of its call or conversation, oldest first
         stream = event.stream
         about = None if stream is None else {name: getattr(stream, name) for name in _STREAM_FIELDS}
         self.findings = Findings(event.context, event.part_types(), about, degraded=event.degraded)
@@ -37,19 +39,23 @@ class Assessment:
         return self.open_views == 0 and self.open_reads == 0
 
     def scored(self, view: View, model: ModelRef, scores: Floats) -> None:
-        """Fold one view's float32 [C] in: the maximum counts, and remembers where it came from. NaN changes nothing."""
+        """
+        Fold one view's float32 [C] in: the maximum counts, and remembers where it came from. NaN changes nothing.
+
+        A view of a window counts there; one of a call's window, which is what the event is about, for the event too.
+        """
         self.open_views -= 1
-        found = self.findings
         self._used(model)
         scores = np.round(scores, SCORE_DECIMALS)
-        if found.scores is None:
-            found.scores = empty_scores(len(self.policy.categories))
-        for kind in view.types:
-            row = found.scores[kind]
-            higher = np.flatnonzero((scores > row) | (np.isnan(row) & ~np.isnan(scores)))
-            row[higher] = scores[higher]
-            for category in higher.tolist():
-                found.sources[int(kind), category] = (view.path, model.name, view.evidence)
+        for found in self.found_in(view.window):
+            _fold(found, view, model, scores, len(self.policy.categories))
+
+    def found_in(self, window: int | None) -> tuple[Findings, ...]:
+        """Where that counts which is found in the window at this place of `windows`, or in the event itself: None."""
+        if window is None:
+            return (self.findings,)
+        closed = self.windows[window]
+        return (closed.findings, self.findings) if closed.kind == "call" else (closed.findings,)
 
     def read(self, model: ModelRef) -> None:
         """An extractor has answered one view."""
@@ -85,3 +91,14 @@ class Assessment:
     def _used(self, model: ModelRef) -> None:
         if model not in self.findings.models:
             self.findings.models.append(model)
+
+
+def _fold(found: Findings, view: View, model: ModelRef, scores: Floats, categories: int) -> None:
+    if found.scores is None:
+        found.scores = empty_scores(categories)
+    for kind in view.types:
+        row = found.scores[kind]
+        higher = np.flatnonzero((scores > row) | (np.isnan(row) & ~np.isnan(scores)))
+        row[higher] = scores[higher]
+        for category in higher.tolist():
+            found.sources[int(kind), category] = (view.path, model.name, view.evidence)

@@ -51,7 +51,8 @@ def text_views(
     if len(plain) == 1 and not changed and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, budget_tokens):
         source, ids = plain[0], encoded[0][0]
         whole = source.evidence(0, len(source.text))
-        return [View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole)], []
+        view = View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole, window=source.window)
+        return [view], []
     cutter = _Cutter(tokenizer.window_tokens, overlap_tokens, budget_tokens)
     for (source, normalised), (ids, offsets) in zip(sources, encoded, strict=False):
         if normalised is not None and normalised.replaces:
@@ -107,7 +108,7 @@ class _Cutter:
 
     def __init__(self, window: int, overlap: int, budget: int) -> None:
         self._window, self._overlap, self._budget, self._left = window, overlap, budget, budget
-        self._seen: set[tuple[tuple[int, ...], bytes]] = set()
+        self._seen: set[tuple[tuple[int, ...], int | None, bytes]] = set()
         self._short: set[str] = set()
         self.views: list[View] = []
         self.degraded: list[Degradation] = []
@@ -118,7 +119,7 @@ class _Cutter:
         close = sentences(text, offsets, self._window) if len(wide) > 1 else []
         for excerpt, (start, end) in [(False, place) for place in wide] + [(True, place) for place in close]:
             piece = ids[start:end]
-            key = (tuple(source.types), piece.tobytes())
+            key = (tuple(source.types), source.window, piece.tobytes())
             if key in self._seen:
                 continue
             if end - start > self._left:
@@ -128,7 +129,18 @@ class _Cutter:
             self._left -= end - start
             first, last = span(int(offsets[start][0]), int(offsets[end - 1][1]))
             evidence: Evidence = source.evidence(first, last)
-            self.views.append(View(path, ViewKind.TEXT, source.types, piece, end - start, evidence, excerpt=excerpt))
+            self.views.append(
+                View(
+                    path,
+                    ViewKind.TEXT,
+                    source.types,
+                    piece,
+                    end - start,
+                    evidence,
+                    excerpt=excerpt,
+                    window=source.window,
+                )
+            )
 
     def _say(self, path: str) -> None:
         if path in self._short:

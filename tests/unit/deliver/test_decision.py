@@ -18,6 +18,7 @@ from worker.core.events import AudioPart, Degradation, Event, ImagePart, Part, P
 from worker.core.ports import Limits
 from worker.core.records import Position, Route
 from worker.core.schema_decision import DecisionDocument
+from worker.core.streams import CallRules
 from worker.core.views import Concepts, Evidence, Hashes, ModelRef, TextSource, empty_scores
 from worker.deliver.decision import Decided, DecisionWriter
 from worker.deliver.plain import decision_id
@@ -44,6 +45,7 @@ class Rules:
     events_per_s: float | None = None
     weight: float = 1.0
     fallback: dict[str, str] = field(default_factory=dict)
+    calls: CallRules = field(default_factory=CallRules)
 
     @property
     def limits(self) -> Limits:
@@ -65,6 +67,9 @@ class Rules:
 
     def decide(self, findings: Any) -> list[Verdict]:
         return [Verdict(Action.ALLOW) for _ in findings]
+
+    def decide_below(self, findings: Any) -> list[Verdict]:
+        return self.decide(findings)
 
     def adopt(self, findings: Findings, categories: Sequence[str]) -> Findings:
         return findings

@@ -42,6 +42,10 @@ CODES: dict[str, tuple[Severity, str]] = {
     "TG502": ("warning", "two tests with one name"),
     "TG601": ("warning", "late events are allowed unseen"),
     "TG602": ("warning", "limit that sheds nothing"),
+    "TG701": ("error", "`calls` whose values do not go together"),
+    "TG702": ("warning", "state that goes to and fro"),
+    "TG703": ("warning", "cooldown longer than a stream is kept"),
+    "TG704": ("warning", "messages read together by themselves"),
 }
 
 

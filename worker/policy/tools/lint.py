@@ -10,6 +10,7 @@ from worker.core.errors import PolicyRejected
 from worker.policy.compile import compile_parts
 from worker.policy.files import FolderFiles
 from worker.policy.lists import read_lists
+from worker.policy.tools.check_calls import check_calls
 from worker.policy.tools.check_lists import check_lists
 from worker.policy.tools.check_overload import check_overload
 from worker.policy.tools.check_redundant import check_redundant
@@ -20,7 +21,7 @@ from worker.policy.tools.gather import Gathered, gather
 from worker.policy.tools.loading import NoModels
 from worker.policy.tools.subject import Subject
 
-_CHECKS = (check_conditions, check_lists, check_tests, check_tree, check_redundant, check_overload)
+_CHECKS = (check_conditions, check_lists, check_tests, check_tree, check_redundant, check_overload, check_calls)
 _AS_IT_IS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from worker.core.errors import ConfigError
 from worker.decode import OuterLimits
+from worker.decode.claims import ClaimSettings
 from worker.deliver.admission import OverloadSettings
 from worker.deliver.breaker import BreakerSettings
 from worker.deliver.parking import ParkingSettings
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = Field(default_factory=BreakerSettings)
     review: ReviewSettings = Field(default_factory=ReviewSettings)
     limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
+    claims: ClaimSettings = Field(default_factory=ClaimSettings, description="content by `ref`; off until named")
     http: HttpSettings = Field(default_factory=HttpSettings)
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,15 @@ class PartType(IntEnum):
 
 
 PART_TYPES: tuple[PartType, ...] = tuple(PartType)
+
+
+class Claim(NamedTuple):
+    """Content of a part that lies elsewhere: where, and what it must be once it is here."""
+
+    part: int  # its place among the event's parts
+    url: str  # as the producer wrote it: believed by nobody, and never said in logs, reasons or decisions
+    sha256: str  # 64 hexadecimal digits, lower case
+    bytes: int
 
 
 @dataclass(slots=True)

@@ -77,6 +77,8 @@ class Metrics:
             registry=on,
         )
         self.degraded = Counter("tidegate_degraded_total", "Decisions marked degraded", ["code"], registry=on)
+        # Parts by `ref`: fetched, or the code of why not.
+        self.claims = Counter("tidegate_claims_total", "Parts by ref that were asked for", ["result"], registry=on)
         # Events whose tenant was over a limit or past a deadline; `shed` where lists alone judged them.
         self.overload = Counter(
             "tidegate_overload_events_total", "Events over a limit or late", ["code", "done"], registry=on

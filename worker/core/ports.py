@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from worker.core.events import Event
+from worker.core.errors import PartUnreadable
+from worker.core.events import Claim, Event
 from worker.core.policies import (
     OPERATING_POINTS,
     Basis,
@@ -33,6 +34,10 @@ class Decoder(Protocol):
         Raises:
             NotAnEvent: with a code and a reason for the dead letter's headers.
         """
+        ...
+
+    def claims(self, envelope: Envelope, limits: Limits) -> list[Claim]:
+        """What of the event lies elsewhere and is within the tenant's limits: to be fetched before `event`."""
         ...
 
     def event(self, envelope: Envelope, limits: Limits, *, received: float) -> Event:
@@ -67,6 +72,29 @@ class Envelope(Protocol):
     @property
     def heavy(self) -> bool:
         """True when decoding belongs in a thread: pictures, sound, long texts."""
+        ...
+
+    @property
+    def refers(self) -> bool:
+        """True when some of its content may lie elsewhere."""
+        ...
+
+    @property
+    def fetched(self) -> dict[int, bytes | PartUnreadable]:
+        """By place of the part, what came of its claim; filled by whoever fetches, before `Decoder.event`."""
+        ...
+
+
+class Claims(Protocol):
+    """Fetches content that lies elsewhere."""
+
+    async def fetch(self, claim: Claim, tenant: str) -> bytes:
+        """
+        The content, of exactly the length and digest that the claim says.
+
+        Raises:
+            PartUnreadable: `ref_not_allowed`, `ref_unavailable` or `ref_mismatch`; without the address in its reason.
+        """
         ...
 
 
@@ -122,6 +150,7 @@ __all__ = [
     "OPERATING_POINTS",
     "Basis",
     "CategorySpec",
+    "Claims",
     "ConceptCompiler",
     "DecideEach",
     "Decoder",

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.core import ports
-from worker.core.events import Degradation, Event, Part, Stream, TextPart
+from worker.core.errors import PartUnreadable
+from worker.core.events import Claim, Degradation, Event, Part, Stream, TextPart
 from worker.core.records import Record
 from worker.decode.envelope import EventEnvelope, OuterLimits, read_envelope
-from worker.decode.parts import read_media
+from worker.decode.parts import claim_of, claims_are_off, read_media
 
 _CONTEXT = frozenset({"channel", "audience", "language", "region", "actor", "attributes"})
 
@@ -21,10 +22,18 @@ class EventDecoder:
     Args:
         outer: the worker's ceilings; a tenant's limits only tighten them.
         on_unknown: called with the number of unknown fields of an envelope that has any; no content.
+        claims: whether content by `ref` is fetched.
     """
 
-    def __init__(self, outer: OuterLimits | None = None, *, on_unknown: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        outer: OuterLimits | None = None,
+        *,
+        on_unknown: Callable[[int], None] | None = None,
+        claims: bool = False,
+    ) -> None:
         self._outer = outer or OuterLimits()
+        self._claims = claims
         self._on_unknown = on_unknown
         self.unknown_fields = 0
 
@@ -35,19 +44,29 @@ class EventDecoder:
         Raises:
             NotAnEvent: with a code and a reason for the dead letter's headers.
         """
-        envelope = read_envelope(record, self._outer)
+        envelope = read_envelope(record, self._outer, claims=self._claims)
         if envelope.unknown_fields:
             self.unknown_fields += envelope.unknown_fields
             if self._on_unknown is not None:
                 self._on_unknown(envelope.unknown_fields)
         return envelope
 
+    def claims(self, envelope: ports.Envelope, limits: ports.Limits) -> list[Claim]:
+        """What of the event lies elsewhere and is within the tenant's limits: to be fetched before `event`."""
+        found = []
+        for index, part in enumerate(_own(envelope).body["parts"][: min(limits.parts, self._outer.parts)]):
+            if part["type"] in ("image", "audio") and part.get("data") is None and part.get("ref") is not None:
+                try:
+                    found.append(claim_of(part, index, limits, self._outer))
+                except PartUnreadable:  # said when the part is read
+                    continue
+        return found
+
     def event(self, envelope: ports.Envelope, limits: ports.Limits, *, received: float) -> Event:
         """Decode the parts within the tenant's limits. Never raises: what cannot be read stands in `degraded`."""
-        if not isinstance(envelope, EventEnvelope):
-            raise TypeError("envelope must come from this decoder's own envelope()")
-        record, body = envelope.record, envelope.body
-        parts, degraded = self._parts(body["parts"], envelope.raw, limits)
+        own = _own(envelope)
+        record, body = own.record, own.body
+        parts, degraded = self._parts(body["parts"], own, limits)
         return Event(
             envelope.id,
             envelope.tenant,
@@ -61,13 +80,13 @@ class EventDecoder:
             _stream(body.get("stream")),
             body.get("deadline_ms"),
             record.timestamp_ms,
-            envelope.traceparent,
+            own.traceparent,
             degraded,
-            envelope.first_position,
+            own.first_position,
         )
 
     def _parts(
-        self, sent: list[dict[str, Any]], raw: bytes | None, limits: ports.Limits
+        self, sent: list[dict[str, Any]], envelope: EventEnvelope, limits: ports.Limits
     ) -> tuple[tuple[Part, ...], list[Degradation]]:
         """The parts that can be read, and what is to be said of the others."""
         first = sent[0]
@@ -85,7 +104,7 @@ class EventDecoder:
         for index, part in enumerate(sent):
             path = f"parts/{index}"
             if part["type"] != "text":
-                found, problems = read_media(part, path, raw, limits, self._outer)
+                found, problems = read_media(part, index, self._given(envelope, index), limits, self._outer)
                 degraded += problems
                 if found is not None:
                     parts.append(found)
@@ -97,6 +116,21 @@ class EventDecoder:
             room -= len(text)
             parts.append(TextPart(path, text, part.get("role")))
         return tuple(parts), degraded
+
+    def _given(self, envelope: EventEnvelope, index: int) -> bytes | PartUnreadable | None:
+        """A part's content that does not stand in `data`, or why it is not here; None where `data` is all there is."""
+        if envelope.raw is not None:
+            return envelope.raw
+        if self._claims:
+            return envelope.fetched.get(index)
+        part = envelope.body["parts"][index]
+        return claims_are_off() if part.get("ref") is not None and part.get("data") is None else None
+
+
+def _own(envelope: ports.Envelope) -> EventEnvelope:
+    if not isinstance(envelope, EventEnvelope):
+        raise TypeError("envelope must come from this decoder's own envelope()")
+    return envelope
 
 
 def _too_many(sent: int, allowed: int) -> Degradation:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from worker.core.errors import NotAnEvent
+from worker.core.errors import NotAnEvent, PartUnreadable
 from worker.core.records import FIRST_POSITION, Position, Record
 from worker.decode.cloudevents import binary_attributes, from_binary, from_structured, header_text, parse_json
 from worker.decode.headers import HEAD_BYTES, image_header, seconds_bound
@@ -40,6 +40,8 @@ class EventEnvelope:
 
     body: the event as JSON values of the types of event.v1.
     raw: the content of the only part, when the record's value was that content itself.
+    refers: whether a part's content is by `ref` and may be fetched.
+    fetched: by place of the part, what came of that.
     """
 
     record: Record
@@ -53,6 +55,8 @@ class EventEnvelope:
     raw: bytes | None = None
     traceparent: str | None = None
     first_position: Position | None = None
+    refers: bool = False
+    fetched: dict[int, bytes | PartUnreadable] = field(default_factory=dict)
 
     @property
     def deadline_ms(self) -> int | None:
@@ -60,9 +64,11 @@ class EventEnvelope:
         return deadline
 
 
-def read_envelope(record: Record, outer: OuterLimits) -> EventEnvelope:
+def read_envelope(record: Record, outer: OuterLimits, *, claims: bool = False) -> EventEnvelope:
     """
     Read a record's envelope: event.v1 as JSON or as CloudEvents, behind a Schema Registry prefix or not.
+
+    claims: whether content by `ref` may be fetched, so that room is kept for it.
 
     Raises:
         NotAnEvent: `tombstone`, `too_large`, `not_utf8`, `not_json`, `wrong_shape`, `no_id`, `no_tenant`, `bad_header`.
@@ -86,10 +92,22 @@ def read_envelope(record: Record, outer: OuterLimits) -> EventEnvelope:
             body = from_structured(body)
     unknown = check_event(body)
     decoded, heavy = _memory(body["parts"], len(value), raw, outer)
+    to_come = _to_come(body["parts"], outer) if claims else 0
     traceparent, first = _marks(record) if record.headers else (None, None)
     key = _order_key(body)
     return EventEnvelope(
-        record, body["id"], body["tenant"], key, body, decoded, heavy, unknown, raw, traceparent, first
+        record,
+        body["id"],
+        body["tenant"],
+        key,
+        body,
+        decoded + to_come,
+        heavy or to_come > 0,
+        unknown,
+        raw,
+        traceparent,
+        first,
+        to_come > 0,
     )
 
 
@@ -134,6 +152,20 @@ def _memory(parts: list[dict[str, Any]], size: int, raw: bytes | None, outer: Ou
                 _image_bytes(head, outer) if kind == "image" else _audio_bytes(part, head, length, outer)
             )
     return total, heavy
+
+
+def _to_come(parts: list[dict[str, Any]], outer: OuterLimits) -> int:
+    """Bytes that content by `ref` will take, files and views; 0 where there is none that could be fetched."""
+    total = 0
+    for part in parts[: outer.parts]:
+        kind, ref = part["type"], part.get("ref")
+        if kind not in ("image", "audio") or ref is None or part.get("data") is not None:
+            continue
+        length = ref.get("bytes") or 0
+        if 0 < length <= (outer.image_bytes if kind == "image" else outer.audio_bytes):
+            views = outer.image_side**2 * 3 * 4 if kind == "image" else _audio_bytes(part, b"", length, outer)
+            total += length * 2 + views  # the file as it arrives and as it is kept
+    return total
 
 
 def _head(part: dict[str, Any], raw: bytes | None) -> tuple[bytes, int]:

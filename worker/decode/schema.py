@@ -30,11 +30,11 @@ class TextPartV1(_Model):
 
 
 class RefV1(_Model):
-    """Where large content lies, with what it must be."""
+    """Where large content lies, with what it must be. Fetched where the worker's settings allow the place."""
 
-    url: str
-    sha256: Name | None = None
-    bytes: Whole | None = None
+    url: str = Field(description="https or file; for an object store a signed https address")
+    sha256: Name | None = Field(default=None, description="needed to be fetched: 64 lower-case hexadecimal digits")
+    bytes: Whole | None = Field(default=None, description="needed to be fetched: the file's exact length")
 
 
 class ImagePartV1(_Model):

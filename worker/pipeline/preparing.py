@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import structlog
 
-from worker.core.errors import Parked, WorkerHung
-from worker.core.ports import Decoder, Envelope, Policy
+from worker.core.errors import Parked, PartUnreadable, WorkerHung
+from worker.core.events import Claim
+from worker.core.ports import Claims, Decoder, Envelope, Policy
 from worker.deliver.parking import ParkingSettings
 from worker.pipeline import trials
 from worker.pipeline.flow import Flow, Slot
@@ -47,6 +48,7 @@ class Preparing:
         threads: DecodeThreads,
         parking: Parking,
         settings: ParkingSettings,
+        claims: Claims,
     ) -> None:
         self._flow = flow
         self._decoder = decoder
@@ -54,16 +56,24 @@ class Preparing:
         self._threads = threads
         self._parking = parking
         self._settings = settings
+        self._claims = claims
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         judging.on_broken(self.start_over)
 
     def start(self, members: Sequence[Admitted]) -> None:
-        """Begin a chunk; its events go to their lanes when all of it is ready."""
-        if members:
-            task = asyncio.create_task(self._prepare(_Chunk(members)))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+        """Begin a chunk; its events go to their lanes when all of it is ready. Fetching holds up nobody else."""
+        at_hand = [member for member in members if not member[1].refers]
+        if at_hand:
+            self._begin(self._prepare(_Chunk(at_hand)))
+        for member in members:
+            if member[1].refers:
+                self._begin(self._fetch(member))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
 
     def start_over(self, slot: Slot) -> None:
         """Take an event from its beginning, under the policy it was admitted with."""
@@ -98,6 +108,28 @@ class Preparing:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
             self._failure = error
+
+    async def _fetch(self, member: Admitted) -> None:
+        """Fetch what of an event lies elsewhere, then prepare it; what cannot be fetched is said in its decision."""
+        slot, envelope, policy = member
+        while True:
+            try:
+                claims = self._decoder.claims(envelope, policy.limits)
+                found = await asyncio.gather(*(self._one_claim(claim, envelope.tenant) for claim in claims))
+            except Exception as error:  # noqa: BLE001  # as for what breaks in decoding
+                if self._parking.broke(slot, "event", error):
+                    self._judging.begin([Prepared(slot, [])])
+                    return
+            else:
+                envelope.fetched.update(zip((claim.part for claim in claims), found, strict=True))
+                await self._prepare(_Chunk([member]))
+                return
+
+    async def _one_claim(self, claim: Claim, tenant: str) -> bytes | PartUnreadable:
+        try:
+            return await self._claims.fetch(claim, tenant)
+        except PartUnreadable as error:
+            return error.with_traceback(None)
 
     async def _prepare(self, chunk: _Chunk) -> None:
         limit = self._settings.decode_s

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCHES ?= transport text image audio policy reload backtest eos scale overload
 
-.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -61,6 +61,10 @@ chaos-mutations: $(VENV)/.installed-dev ## workers broken on purpose: each must 
 
 simulate: $(VENV)/.installed-dev ## the loop on a virtual clock, a thousand schedules from SEED on
 	@$(BIN)/python -m tests.simulation --seed $(SEED) $(ARGS)
+
+SECONDS ?= 60
+fuzz: $(VENV)/.installed-dev ## hostile bytes into decoding, policies and dead letters, for SECONDS in all
+	@$(BIN)/python -m ops.fuzz --seconds $(SECONDS) $(ARGS)
 
 lock: ## resolve again; needs uv. Names packages, versions and hashes, no host
 	uv pip compile pyproject.toml --extra dev --extra bench --python-version 3.11 --generate-hashes \

@@ -20,8 +20,7 @@ from worker.core.errors import ConfigError, WorkerHung
 from worker.core.metrics import Metrics
 from worker.core.ports import Transport
 from worker.core.records import Outgoing
-from worker.decode import EventDecoder
-from worker.decode.claims import ClaimFetcher
+from worker.decode.opening import Decoding
 from worker.deliver.admission import Admission, GroupShare
 from worker.deliver.afterwards import Afterwards
 from worker.deliver.decision import DecisionWriter
@@ -103,8 +102,8 @@ class Worker:
         )
         judging.attach(self._device)
         threads = DecodeThreads(settings.models.decode_threads)
-        self._claims = ClaimFetcher(settings.claims, lambda result: self.metrics.claims.labels(result).inc())
-        decoder = EventDecoder(settings.limits, claims=settings.claims.enabled)
+        self._decoding = Decoding(settings.limits, settings.claims, lambda r: self.metrics.claims.labels(r).inc())
+        decoder, claims = self._decoding.decoder, self._decoding.claims
         self.desk = Desk(self.flow, judging, decoder, threads)
         self._feed = outside.status_feed
         own_tests = OwnTests(self.desk, has_models=bool(models.scorers))
@@ -119,9 +118,7 @@ class Worker:
         self.health = Health(self.flow, transport, self.metrics, self._policy_status, self._source_status)
         self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
         key = settings.content_key.get_secret_value().encode() if settings.content_key else None
-        preparing = self._preparing = Preparing(
-            self.flow, decoder, judging, threads, parking, settings.parking, self._claims
-        )
+        preparing = self._preparing = Preparing(self.flow, decoder, judging, threads, parking, settings.parking, claims)
         share = GroupShare(transport, clock)
         afterwards = Afterwards(settings.breaker, clock, self.metrics, share)
         self.health.breaker = afterwards.status
@@ -155,7 +152,7 @@ class Worker:
         finally:
             self.flow.stopping.set()
             await self._device.close(1.0)
-            await self._claims.close()
+            await self._decoding.close()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)

@@ -23,7 +23,16 @@ from typing import Any, Final, NamedTuple
 
 # How inputs are shared out: more for what is read of every record, less where one costs a decoding or a compilation.
 # Seconds are shared out evenly.
-SHARES: Final = {"event": 550, "letter": 200, "tenants": 100, "bundle": 80, "policy": 25, "image": 25, "audio": 20}
+SHARES: Final = {
+    "event": 550,
+    "letter": 200,
+    "claim": 100,
+    "tenants": 100,
+    "bundle": 80,
+    "policy": 25,
+    "image": 25,
+    "audio": 20,
+}
 INSTRUMENTED: Final = ("worker.core", "worker.decode", "worker.policy", "worker.deliver")
 SLOW_S: Final = 1.0  # processor seconds of one input
 STUCK_S: Final = 60  # seconds by the clock, on a machine that others use too

@@ -23,6 +23,7 @@ def seeds(target: str) -> list[bytes]:
     """The inputs that `target` starts from, the kept ones last."""
     made = {
         "event": _events,
+        "claim": _claims,
         "image": _images,
         "audio": _clips,
         "policy": _policies,
@@ -80,6 +81,22 @@ def _events() -> Iterator[bytes]:
         b"tidegate-first-position:events:3:91822\ntraceparent:00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     )
     yield back + b"\n\n" + json.dumps({"id": "1", "tenant": "acme", "parts": [text]}).encode()
+
+
+def _claims() -> Iterator[bytes]:
+    yield from (
+        b"https://media.example/a/b.png?X-Sig=1%2F2",
+        b"https://user:pw@eu.cdn.example:443/a#b",
+        b"https://[::ffff:127.0.0.1]/a",
+        b"file:///srv/media/a/%2e%2e/b.png",
+        b"//media.example/a",
+        b"../c?d",
+        b"2130706433",
+        b"::ffff:169.254.169.254",
+        b"64:ff9b::7f00:1",
+        b"fe80::1%eth0",
+        b"2002:a00:7::1",
+    )
 
 
 def _images() -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,9 @@ from worker.core.events import Event
 from worker.core.records import Headers, Position, Record
 from worker.decode import EventDecoder, OuterLimits
 from worker.decode.audio import RATE, decode_audio, resample
+from worker.decode.claims import ClaimSettings
+from worker.decode.claims.address import may_connect
+from worker.decode.claims.place import Remote, follow, place_of
 from worker.decode.image import decode_image
 from worker.decode.schema import EVENT
 from worker.deliver.deadletter import CONNECT, OURS, dead_letter
@@ -32,6 +36,7 @@ AT: Final = Position("in", 3, 14)
 LISTS: Final = in_memory([("lists/a.txt", b"free coins\n"), ("lists/b.txt", b"/fre+ coins?/\n")])
 _DECODER = EventDecoder(LIMITS)
 resample(np.zeros(8, np.float32), 8_000)  # torch takes seconds to import: not while an input is timed
+CLAIMS: Final = ClaimSettings.model_validate({"hosts": ["media.example", "*.cdn.example"], "roots": ["/srv/media"]})
 _END_OF_HEADERS = b"\n\n"  # what comes before it in an input are headers, a line each
 
 
@@ -51,6 +56,26 @@ def event(data: bytes) -> None:
             EVENT.validate_python(envelope.body)
         except ValidationError as error:  # its message would quote the input, and so it should
             raise AssertionError("the fast check took what the schema refuses") from error
+
+
+def claim(data: bytes) -> None:
+    """A `ref`'s address, and where a redirect from an allowed one leads; and the same bytes as a resolver's answer."""
+    text = data.decode("utf-8", "replace")
+    for redirected in (False, True):
+        try:
+            place = follow(Remote("media.example", 443, "/a/b"), text, CLAIMS) if redirected else place_of(text, CLAIMS)
+        except PartUnreadable:
+            continue
+        if isinstance(place, Remote):
+            assert place.authority == "media.example" or place.authority.endswith(".cdn.example"), "another host"
+        else:
+            assert ".." not in place.steps, "a way up"
+            assert "\0" not in "".join(place.steps), "a null in a path"
+    if may_connect(text):
+        address = ip_address(text.partition("%")[0])
+        assert not (address.is_private and not address.is_global) or address.version == 6
+        assert not address.is_loopback
+        assert not address.is_link_local
 
 
 def image(data: bytes) -> None:
@@ -126,6 +151,7 @@ def split(data: bytes) -> tuple[Headers, bytes]:
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "event": event,
+    "claim": claim,
     "image": image,
     "audio": audio,
     "policy": policy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
 from worker.core.errors import PartUnreadable
 from worker.decode.claims.settings import ClaimSettings
@@ -54,28 +54,37 @@ def place_of(url: str, settings: ClaimSettings) -> Remote | Local:
 
 def follow(place: Remote, location: str, settings: ClaimSettings) -> Remote:
     """Where a redirect leads, under the same rules; raises as `place_of`, also for another scheme."""
-    found = place_of(urljoin(f"https://{place.host}:{place.port}{place.target}", location), settings)
+    try:
+        target = urljoin(f"https://{place.host}:{place.port}{place.target}", location)
+    except ValueError:
+        raise _refused("it is redirected to what is no URL") from None
+    found = place_of(target, settings)
     if isinstance(found, Local):
         raise _refused("it is redirected from https to a file")
     return found
 
 
 def _remote(url: str, settings: ClaimSettings) -> Remote:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 443
-    except ValueError:
-        raise _refused("its address is no URL") from None
+    parts = _split(url)
     authority = parts.netloc.lower()
     if "@" in authority:
         raise _refused("its address holds a name or password: sign it instead")
     host = authority.removesuffix(f":{parts.port}")
     if not _NAME.fullmatch(host) or host.endswith("."):
         raise _refused("its address has no plain host")
-    place = Remote(host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    place = Remote(host, parts.port or 443, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     if not any(_matches(place.authority, allowed) for allowed in settings.hosts):
         raise _refused("its host does not stand in claims.hosts")
     return place
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read when it is asked for
+    except ValueError:
+        raise _refused("its address is no URL") from None
+    return parts
 
 
 def _matches(authority: str, allowed: str) -> bool:
@@ -86,7 +95,7 @@ def _matches(authority: str, allowed: str) -> bool:
 
 
 def _local(url: str, settings: ClaimSettings) -> Local:
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
         raise _refused("a file's address is file:///PATH and nothing more")
     try:

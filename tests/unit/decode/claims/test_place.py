@@ -45,6 +45,8 @@ REFUSED = [
     ("mapped", "https://[::ffff:127.0.0.1]/a"),
     ("the metadata service", "https://169.254.169.254/latest/meta-data/"),
     ("no host", "https:///a"),
+    ("an open bracket", "https://[::1/a"),
+    ("a broken bracket", "file://[x]/srv/media/a"),
     ("no port", "https://media.example:port/a"),
     ("a port beyond", "https://media.example:99999/a"),
     ("a file out of the roots", "file:///etc/passwd"),

@@ -66,6 +66,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((f"sum by (code) (rate(tidegate_degraded_total[{_R}])) or vector(0)", "{{code}}"),),
         ),
         Panel(
+            "Parts by ref, by outcome",
+            "short",
+            ((f"sum by (result) (rate(tidegate_claims_total[{_R}])) or vector(0)", "{{result}}"),),
+        ),
+        Panel(
             "Dead letters, by code",
             "short",
             ((f"sum by (code) (rate(tidegate_dead_letters_total[{_R}]))", "{{code}}"),),

@@ -148,9 +148,21 @@ CODES: dict[str, Entry] = {
         "a part of no known type",
         "send text, image or audio",
     ),
+    "ref_incomplete": Entry(
+        "content by reference without its length and digest",
+        "send `bytes` and `sha256` beside `url`",
+    ),
+    "ref_mismatch": Entry(
+        "content by reference is not of the length or digest that the event says",
+        "send the event anew, from the file that lies there",
+    ),
     "ref_not_allowed": Entry(
-        "content by reference, which is off",
-        "send it in `data`, or allow its place",
+        "content by reference from a place that is not allowed, or whose address is not public; or it is off",
+        "name its host in `claims.hosts`, its folder in `claims.roots`, a network of your own in `claims.networks`",
+    ),
+    "ref_unavailable": Entry(
+        "content by reference was not there, or not within `claims.timeout_s`",
+        "look at the store; sign addresses for longer than the worst lag",
     ),
     "text_too_long": Entry(
         "the text is over its limit or the token budget; what fits is judged",

@@ -97,6 +97,7 @@ class View:
     cost: int
     evidence: Evidence = field(default_factory=Evidence)
     scale: float = 1.0  # original pixels per pixel, for IMAGE
+    text: str | None = None  # TEXT: the characters of `content`; IMAGE: what the event says beside the picture
     excerpt: bool = False  # a sentence out of a long text: one of many chances of a false alarm, so it must be clearer
     window: int | None = None  # place among the event's windows of the one that it is a view of
 

@@ -21,11 +21,18 @@ class Line(NamedTuple):
     shift: float
 
 
-def fit_line(values: Doubles, positive: npt.NDArray[np.bool_], weights: Doubles, typical: Line) -> Line:
+def fit_line(
+    values: Doubles,
+    positive: npt.NDArray[np.bool_],
+    weights: Doubles,
+    typical: Line,
+    slopes: tuple[float, float] = _SLOPE,
+) -> Line:
     """
     The line that makes `values` (float64 [n]) the most likely log-odds of `positive` (bool [n]), by Newton's method.
 
     weights: float64 [n], not negative; with all of them 0 the answer is `typical`, from which few examples move little.
+    slopes: least and greatest that is believed.
     """
     start = np.array(typical)
     line = start.copy()
@@ -36,7 +43,7 @@ def fit_line(values: Doubles, positive: npt.NDArray[np.bool_], weights: Doubles,
         curve = (design.T * (weights * chances * (1 - chances))) @ design + _PRIOR_STRENGTH * np.eye(2)
         step = np.clip(np.linalg.solve(curve, slope), -1, 1)
         line = line - step
-        line[0] = np.clip(line[0], *_SLOPE)
+        line[0] = np.clip(line[0], *slopes)
         if np.abs(step).max() < 1e-6:
             break
     return Line(float(line[0]), float(line[1]))

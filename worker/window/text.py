@@ -51,7 +51,8 @@ def text_views(
     if len(plain) == 1 and not changed and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, budget_tokens):
         source, ids = plain[0], encoded[0][0]
         whole = source.evidence(0, len(source.text))
-        view = View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole, window=source.window)
+        written = source.text
+        view = View(source.path, ViewKind.TEXT, source.types, ids, len(ids), whole, text=written, window=source.window)
         return [view], []
     cutter = _Cutter(tokenizer.window_tokens, overlap_tokens, budget_tokens)
     for (source, normalised), (ids, offsets) in zip(sources, encoded, strict=False):
@@ -127,8 +128,8 @@ class _Cutter:
                 return
             self._seen.add(key)
             self._left -= end - start
-            first, last = span(int(offsets[start][0]), int(offsets[end - 1][1]))
-            evidence: Evidence = source.evidence(first, last)
+            place = int(offsets[start][0]), int(offsets[end - 1][1])
+            evidence: Evidence = source.evidence(*span(*place))
             self.views.append(
                 View(
                     path,
@@ -137,6 +138,7 @@ class _Cutter:
                     piece,
                     end - start,
                     evidence,
+                    text=text[slice(*place)],
                     excerpt=excerpt,
                     window=source.window,
                 )

@@ -1,0 +1,1 @@
+"""Tiny guard checkpoints of the true architectures with random weights, for tests and benches."""

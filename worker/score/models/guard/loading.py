@@ -1,0 +1,108 @@
+"""A guard from its settings: checkpoint, template, checks, scorers. Refuses what it could not score rightly."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from PIL import Image
+
+from worker.core.clock import Clock, SystemClock
+from worker.core.errors import ConfigError
+from worker.core.views import ModelRef
+from worker.score.models.guard.calibration import Curves
+from worker.score.models.guard.checkpoint import Checkpoint
+from worker.score.models.guard.concepts import GuardConcepts
+from worker.score.models.guard.families import family_of
+from worker.score.models.guard.family import Category, Family
+from worker.score.models.guard.forward import OneForward
+from worker.score.models.guard.prefixes import Prefixes
+from worker.score.models.guard.prompts import Prompts, Question, Row
+from worker.score.models.guard.remote import RemoteGuard
+from worker.score.models.guard.scorer import Guard, GuardPictures, GuardTexts, Reads
+from worker.score.models.guard.startup import check_answer, check_logits
+from worker.score.settings import GuardSettings
+from worker.score.weights import content_digest
+
+_PROTOCOL = "1"  # raised when rows or labels are made otherwise: scores are then others
+
+
+class LoadedGuard(NamedTuple):
+    """The scorers with what compiles policies for them; `pictures` None where it reads none."""
+
+    family: Family
+    texts: GuardTexts
+    text_concepts: GuardConcepts
+    pictures: GuardPictures | None
+    picture_concepts: GuardConcepts | None
+
+
+def load_guard(settings: GuardSettings, device: str = "auto", clock: Clock | None = None) -> LoadedGuard:
+    """
+    Load, check, wire.
+
+    Args:
+        device: "cpu", "cuda", or "auto": CUDA when there is one.
+
+    Raises:
+        WeightsRejected: files are missing or not the pinned ones.
+        ConfigError: template, labels or answers are not those of the family; no path is given.
+    """
+    if not settings.path:
+        raise ConfigError('models.profile is "guard" and models.guard.path names no checkpoint: name a folder')
+    checkpoint = Checkpoint.open(
+        settings.path,
+        revision=settings.revision,
+        sha256=settings.sha256,
+        weights=settings.remote is None,
+    )
+    tokenizer, processor = checkpoint.tokenizer()
+    family = family_of(checkpoint.architectures, str(tokenizer.chat_template), settings.family)
+    prompts = Prompts(tokenizer, family, checkpoint.name, processor)
+    probe = prompts.question((Category("violence", "Threatens people with harm"),))
+    reads, precision = _reads(settings, checkpoint, prompts, probe, device, clock or SystemClock())
+    curves = Curves(checkpoint.digest, settings.calibration)
+    guard = Guard(reads, prompts, curves, settings.floor)
+    marks = (checkpoint.digest, precision, _PROTOCOL, str(settings.floor), str(settings.calibration))
+    digest = f"sha256:{content_digest(*marks)}"
+    texts = GuardTexts(guard, prompts, ModelRef(family.name, checkpoint.name, digest))
+    concepts = GuardConcepts(family.name, prompts)
+    if not family.pictures or processor is None or settings.remote is not None:
+        return LoadedGuard(family, texts, concepts, None, None)
+    name = f"{family.name}-pictures"
+    pictures = GuardPictures(guard, prompts, ModelRef(name, checkpoint.name, digest))
+    return LoadedGuard(family, texts, concepts, pictures, GuardConcepts(name, prompts, picture=True))
+
+
+def _reads(
+    settings: GuardSettings, checkpoint: Checkpoint, prompts: Prompts, probe: Question, device: str, clock: Clock
+) -> tuple[Reads, str]:
+    """What answers rows, and its precision, which scores depend on."""
+    if settings.remote is not None:
+        return RemoteGuard(settings.remote, clock), f"remote {settings.remote.url} {settings.remote.model}"
+    place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    model = checkpoint.model(place, settings.dtype)
+    check_logits(model, prompts, probe)
+    check_answer(model, prompts, probe, refuse=settings.answers == "refuse")
+    if settings.compile and place == "cuda":
+        model.model.forward = torch.compile(model.model.forward, dynamic=True)
+    forward = OneForward(
+        model,
+        batch_rows=settings.batch_rows,
+        batch_tokens=settings.batch_tokens,
+        prefixes=Prefixes(settings.prefix_mb << 20) if settings.prefix_mb else None,
+        picture_inputs=_pictures(prompts) if prompts.family.pictures and prompts.processor is not None else None,
+    )
+    return forward, str(next(model.parameters()).dtype) + settings.dtype
+
+
+def _pictures(prompts: Prompts) -> Any:
+    """Rows with a picture to a model's inputs: the processor puts the picture's tokens where the template names it."""
+
+    def inputs(row: Row) -> dict[str, torch.Tensor]:
+        assert row.picture is not None, "a row without a picture. This is a bug."
+        picture = Image.fromarray(row.picture)
+        found = prompts.processor(text=[row.text], images=[[picture]], return_tensors="pt", add_special_tokens=False)
+        return dict(found)
+
+    return inputs

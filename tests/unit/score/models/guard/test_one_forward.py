@@ -112,7 +112,7 @@ class Narrow(torch.nn.Module):
         self.calls.append(input_ids.numel())
         if input_ids.numel() > self.tokens:
             raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
-        return self.inner.model(input_ids=input_ids, **others)  # type: ignore[operator,union-attr]
+        return self.inner.model(input_ids=input_ids, **others)  # type: ignore[operator]
 
     def get_output_embeddings(self) -> object:
         return self.inner.get_output_embeddings()  # type: ignore[operator]

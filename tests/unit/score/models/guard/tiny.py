@@ -74,7 +74,7 @@ def generated(model: Any, row: Row) -> float:
 
 def probability(margins: Floats) -> Floats:
     """From log-odds."""
-    found: Floats = 1 / (1 + np.exp(-margins.astype(np.float64)))
+    found: Floats = (1 / (1 + np.exp(-margins.astype(np.float64)))).astype(np.float32)
     return found
 
 

@@ -26,10 +26,10 @@ from worker.deliver.afterwards import Afterwards
 from worker.deliver.decision import DecisionWriter
 from worker.deliver.sample import ReviewSample
 from worker.deliver.suspects import Suspects
-from worker.health import Health, Loading, Report
-from worker.lifecycle import either, http_app, serving, spare_the_collector, stop_on_signals
+from worker.health import Health
+from worker.lifecycle import either, spare_the_collector
 from worker.pipeline import Pipeline
-from worker.pipeline.deadman import dead_man
+from worker.pipeline.counter import Counter
 from worker.pipeline.deciding import Deciding
 from worker.pipeline.desk import Desk
 from worker.pipeline.flow import Flow
@@ -52,7 +52,6 @@ from worker.score.profile import Models, load_models
 from worker.settings import Settings
 from worker.transport.lines import LinesTransport
 from worker.transport.opening import make_sender, make_tail, make_transport
-from worker.window import language
 from worker.window.views import Views
 
 log = structlog.get_logger(__name__)
@@ -126,6 +125,18 @@ class Worker:
         writer = DecisionWriter(clock, content_key=key, afterwards=afterwards, sample=sample)
         deciding = Deciding(decide_each, writer, parking)
         admission = Admission(settings.overload, clock, self.metrics, self.flow.credits, share)
+        self.counter = Counter(
+            self.flow,
+            judging,
+            decoder,
+            threads,
+            self.policies,
+            admission,
+            decide_each,
+            DecisionWriter(clock, content_key=key, afterwards=afterwards),
+            events=settings.serve.events,
+            decoded_bytes=settings.serve.decoded_bytes,
+        )
         outlet = Outlet(self.flow, transport, deciding, parking)
         self.pipeline = Pipeline(
             self.flow,
@@ -156,6 +167,11 @@ class Worker:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Answer what was asked by HTTP, then stop reading; `run` returns after the drain."""
+        await self.counter.close(self._settings.flow.drain_s)
+        self.pipeline.stop()
 
     def _watch_ended(self, task: asyncio.Task[None]) -> None:
         """Without the watch no change of policy would be seen, so a watch that breaks stops the worker."""
@@ -208,31 +224,6 @@ def check_policies(settings: Settings) -> None:
     """Refuse before seconds of loading models what would be refused after it."""
     if place_of(settings.policies).kind == "folder" and not Path(settings.policies).is_dir():
         raise ConfigError(f"there is no folder of policies at {settings.policies}: name it with --policies")
-
-
-async def run_worker(settings: Settings) -> None:
-    """`tidegate run`: models, policies, transport, health; returns after a drain."""
-    clock = SystemClock()
-    check_policies(settings)
-    report: Report = Loading()
-    asked_early = asyncio.Event()
-    stop: Callable[[], None] = asked_early.set
-    async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(stop_on_signals(lambda: stop()))
-        if settings.http.enabled:
-            app = http_app(lambda: report)
-            await stack.enter_async_context(serving(app, host=settings.http.host, port=settings.http.port))
-        models = await asyncio.to_thread(load_models, settings.models.model_dump(), _quiet)
-        if models.languages:
-            await asyncio.to_thread(language.load)
-        if asked_early.is_set():
-            return
-        outside = Outside(settings.state, make_status_feed(settings, clock))
-        worker = Worker(settings, make_transport(settings, clock), models, clock=clock, outside=outside)
-        report, stop = worker.health, worker.pipeline.stop
-        spare_the_collector()
-        await stack.enter_async_context(dead_man(settings.parking.stall_s))
-        await worker.run()
 
 
 async def judge_lines(
@@ -295,6 +286,5 @@ __all__ = [
     "make_sender",
     "make_tail",
     "make_transport",
-    "run_worker",
     "running",
 ]

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from worker.core.errors import ConfigError
 from worker.health import Report
 
 log = structlog.get_logger(__name__)
@@ -84,9 +86,30 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `app` while the block runs; gives the port, which is a free one for `port=0`."""
-    server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", access_log=False))
+async def serving(
+    app: Starlette, *, host: str, port: int, certificate: Path | None = None, key: Path | None = None
+) -> AsyncIterator[int]:
+    """
+    Serve `app` while the block runs; gives the port, which is a free one for `port=0`.
+
+    certificate, key: PEM files; with them TLS is spoken. Raises ConfigError when they cannot be used.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError among them
+        raise ConfigError(f"{certificate} and {key} cannot be used for TLS: {error}") from None
+    server = _Server(config)
     task = asyncio.create_task(server.serve(), name="http")
     while not server.started and not task.done():  # noqa: ASYNC110  # uvicorn offers no event for it
         await asyncio.sleep(0.01)

@@ -25,6 +25,8 @@ from worker.deliver.parking import ParkingSettings
 from worker.deliver.sample import ReviewSettings
 from worker.pipeline.flow import FlowSettings
 from worker.policy.settings import PolicySourceSettings, check_place
+from worker.serve.settings import ServeSettings
+from worker.store.settings import StoreSettings
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
 
 
@@ -93,6 +95,8 @@ class Settings(BaseSettings):
     limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="content by `ref`; off until named")
     http: HttpSettings = Field(default_factory=HttpSettings)
+    serve: ServeSettings = Field(default_factory=ServeSettings, description="the HTTP endpoint that judges")
+    store: StoreSettings = Field(default_factory=StoreSettings, description="decisions kept for people and tools")
 
     @model_validator(mode="after")
     def _policies_come_safely(self) -> Settings:

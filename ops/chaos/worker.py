@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaStorageError
 from ops.chaos.mutations import MUTATIONS, mutate
 from ops.chaos.standin import standin_models
 from ops.chaos.workload import KIND
-from worker import app
+from worker import app, services
 from worker.core import log
 from worker.core.records import Record
 from worker.decode import EventDecoder
@@ -93,10 +93,10 @@ def main() -> None:
     freeze_when_told(given.config.parent)
     refuse_when_told(given.config.parent)
     if given.standin:
-        vars(app)["load_models"] = lambda *_: standin_models(given.hang)
+        vars(services)["load_models"] = lambda *_: standin_models(given.hang)
     if given.mutation:
         mutate(given.mutation)
-    asyncio.run(app.run_worker(settings))
+    asyncio.run(services.run_worker(settings))
 
 
 if __name__ == "__main__":

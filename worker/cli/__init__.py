@@ -7,7 +7,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.cli import deadletter, demo, doctor, eval, moderate, policy, queue, run, schemas
+from worker.cli import deadletter, demo, doctor, eval, moderate, policy, queue, run, schemas, serve, store
 from worker.core.errors import ClientStuck, TidegateError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
+app.command("serve")(serve.serve)
 app.command("moderate")(moderate.moderate)
 app.command("eval")(eval.evaluate)
 app.command("send")(queue.send)
@@ -28,6 +29,9 @@ app.command("doctor")(doctor.doctor)
 app.command("schemas")(schemas.schemas)
 app.add_typer(policy.app, name="policy")
 app.add_typer(deadletter.app, name="deadletter")
+app.add_typer(store.app, name="store")
+app.add_typer(store.audit, name="audit")
+app.add_typer(serve.app, name="keys")
 
 
 def _version(show: bool) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -16,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from worker.cli.run import Config
+from worker.cli.since import since_ms
 from worker.core import log
 from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError
@@ -29,7 +29,6 @@ Since = Annotated[
     str | None, typer.Option(help="Only letters since: 30m, 6h, 7d, or a time such as 2026-11-23T10:00:00Z.")
 ]
 Tenant = Annotated[str | None, typer.Option(help="Only letters of this tenant, where it is known.")]
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @app.command("list")
@@ -209,7 +208,7 @@ def redrive(
 def _chosen(
     letters: Sequence[Letter], positions: Sequence[Any], code: list[str] | None, since: str | None, tenant: str | None
 ) -> list[Letter]:
-    earliest = _since_ms(since) if since is not None else 0
+    earliest = since_ms(since) if since is not None else 0
     return [
         letter
         for letter in letters
@@ -218,16 +217,6 @@ def _chosen(
         and (tenant is None or letter.tenant == tenant)
         and letter.timestamp_ms >= earliest
     ]
-
-
-def _since_ms(text: str) -> int:
-    if match := re.fullmatch(r"(\d+)([smhd])", text):
-        return int((datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])).timestamp() * 1000)
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"--since {text} is no time: give 30m, 6h, 7d or 2026-11-23T10:00:00Z") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _when(letter: Letter) -> str:

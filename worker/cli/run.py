@@ -27,7 +27,7 @@ def run(
       tidegate run -c tidegate.toml
       tidegate run --bootstrap-servers kafka:9092 --policies policies
     """
-    from worker.app import run_worker
+    from worker.services import run_worker
     from worker.settings import load
 
     flags = {

@@ -11,6 +11,9 @@ Every error this worker raises on purpose, by what the loop does with it.
   + PublishFailed               RETRY        the queue did not acknowledge
   + TransportUnavailable        RETRY        the queue cannot be reached just now
   + SourceUnavailable           RETRY        the policies' source cannot be read just now
+  + NoCredits                   RETRY        as much is asked by HTTP as the worker takes at once
+  + NotAnswered                 RETRY        a question by HTTP that ends without a decision
+  + StoreFailed                 RETRY        the decision store cannot be written just now
   + PolicyRejected              KEEP_OLD     a policy does not validate or compile
   + ClientStuck                 EXIT         the queue answers, our own client does not recover: start anew
   + ConfigError                 EXIT         settings that can never work; refuse to start
@@ -140,6 +143,34 @@ class TransportUnavailable(TidegateError):
 
 class SourceUnavailable(TidegateError):
     """The source of the policies cannot be read just now; what is in force stays."""
+
+    disposition = Disposition.RETRY
+
+
+class NoCredits(TidegateError):
+    """As much is under way as the worker takes at once; who asked tries again in a moment."""
+
+    disposition = Disposition.RETRY
+
+
+class NotAnswered(TidegateError):
+    """
+    A question that ends without a decision.
+
+    Args:
+        code: stable snake_case name: `deadline`, `stopping` or `broke`.
+        reason: one sentence for people, without content.
+    """
+
+    disposition = Disposition.RETRY
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class StoreFailed(TidegateError):
+    """The decision store cannot be written just now; what it has not taken is read again from the topics."""
 
     disposition = Disposition.RETRY
 

@@ -115,6 +115,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=on,
         )
+        # What was asked by HTTP; route is moderations or decide.
+        self.http_requests = Counter("tidegate_http_requests_total", "HTTP requests", ["route", "status"], registry=on)
+        self.http_time = Histogram(
+            "tidegate_http_seconds", "HTTP request to its answer", ["route"], buckets=_SECONDS, registry=on
+        )
         self.batch_items = Histogram("tidegate_batch_items", "Views a batch", ["lane"], buckets=_ITEMS, registry=on)
         # Real cost over padded cost, 0 to 1.
         self.batch_fill = Histogram(

@@ -85,6 +85,7 @@ class KafkaTail:
     Reads every partition of `topics`, from the beginning or from now on; joins no group, commits nothing.
 
     starts: read these partitions alone, each from its offset on.
+    resume: read these from their offsets on, beside all others.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class KafkaTail:
         *,
         from_beginning: bool = True,
         starts: Mapping[Partition, int] | None = None,
+        resume: Mapping[Partition, int] | None = None,
     ) -> None:
         self._settings = settings
+        self._resume = {TopicPartition(*p): offset for p, offset in (resume or {}).items()}
         self._starts = None if starts is None else {TopicPartition(*p): offset for p, offset in starts.items()}
         self._topics = topics
         self._from_beginning = from_beginning
@@ -120,8 +123,9 @@ class KafkaTail:
             if self._starts is not None:
                 partitions = [partition for partition in partitions if partition in self._starts]
             consumer.assign(partitions)
-            for partition, offset in (self._starts or {}).items():
-                consumer.seek(partition, offset)
+            for partition, offset in (self._starts or self._resume).items():
+                if partition in partitions:
+                    consumer.seek(partition, offset)
             self._ends = await consumer.end_offsets(partitions)
             for partition in partitions:
                 await consumer.position(partition)  # from now on means from before we say that we have started

@@ -63,12 +63,17 @@ def make_tail(
     *,
     from_beginning: bool,
     starts: Mapping[Partition, int] | None = None,
+    resume: Mapping[Partition, int] | None = None,
 ) -> Tail:
-    """Reads topics of the queue of `settings.transport`; with `starts` those partitions alone, from there on."""
+    """
+    Reads topics of the queue of `settings.transport`.
+
+    starts: those partitions alone, from there on. resume: these from there on, and all others as `from_beginning` says.
+    """
     if settings.transport == "sqlite":
         from worker.transport.sqlite_ends import SqliteTail
 
-        return SqliteTail(settings.sqlite, topics, from_beginning=from_beginning, starts=starts)
+        return SqliteTail(settings.sqlite, topics, from_beginning=from_beginning, starts=starts, resume=resume)
     from worker.transport.kafka_ends import KafkaTail
 
-    return KafkaTail(settings.kafka, topics, from_beginning=from_beginning, starts=starts)
+    return KafkaTail(settings.kafka, topics, from_beginning=from_beginning, starts=starts, resume=resume)

@@ -31,9 +31,25 @@ class TopicSettings(BaseModel):
         default=None, min_length=1, description="naming it, e.g. moderation.status, sends the policies' status there"
     )
 
+    appeals: str | None = Field(
+        default=None, min_length=1, description="naming it, e.g. moderation.appeals, joins appeals to their decisions"
+    )
+    reviews: str | None = Field(
+        default=None, min_length=1, description="naming it, e.g. moderation.reviews, joins reviewers' verdicts"
+    )
+
     @model_validator(mode="after")
     def _never_read_what_is_written(self) -> TopicSettings:
-        outputs = {self.allow, self.flag, self.block, self.dead_letter, self.review, self.status}
+        outputs = {
+            self.allow,
+            self.flag,
+            self.block,
+            self.dead_letter,
+            self.review,
+            self.status,
+            self.appeals,
+            self.reviews,
+        }
         if self.events in outputs:
             raise ValueError(f"topics.events is also an output topic: {self.events}: give it a name of its own")
         return self

@@ -46,6 +46,7 @@ class SqliteTail:
     Reads topics of the file from the beginning or from now on.
 
     starts: read these partitions alone, each from its offset on.
+    resume: read these from their offsets on, beside all others.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class SqliteTail:
         *,
         from_beginning: bool = True,
         starts: Mapping[Partition, int] | None = None,
+        resume: Mapping[Partition, int] | None = None,
     ) -> None:
-        self._starts = starts
+        self._starts, self._resume = starts, resume or {}
         self._file = SqliteFile(settings)
         self._topics = topics
         self._from_beginning = from_beginning
@@ -72,7 +74,7 @@ class SqliteTail:
             partitions = [partition for partition in partitions if partition in self._starts]
         self._ends = await self._file.query(lambda connection: {p: end(connection, p) for p in partitions})
         self._nexts = dict.fromkeys(partitions, 0) if self._from_beginning else dict(self._ends)
-        self._nexts.update(self._starts or {})
+        self._nexts.update(self._starts or {p: offset for p, offset in self._resume.items() if p in self._ends})
 
     async def read(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As the port says. Raises TransportUnavailable when the file does not answer."""

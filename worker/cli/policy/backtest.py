@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from worker.core.views import Thresholds
     from worker.policy.tools.loading import PolicyFolder
 
-_LOG = typer.Option("--log", help="decision.v1 lines, plain, .gz or .zst; - is standard input; repeat it.")
+_LOG = typer.Option(
+    "--log", help="decision.v1 lines, plain, .gz or .zst, or a decision store; - is standard input; repeat it."
+)
 
 
 def backtest(
-    log: Annotated[list[str], _LOG],
+    names: Annotated[list[str], _LOG],
     policies: Annotated[Path, typer.Option(help="Folder with the policies to try.")] = Path("policies"),
     policy: Annotated[str | None, typer.Option(help="Decide everything by this policy, not each tenant's own.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's decisions.")] = None,
@@ -49,12 +51,13 @@ def backtest(
       zstdcat july.zst | tidegate policy backtest --log - --picture july.svg
     """
     from worker.cli.policy.changes import gathered, report_json, require_decisions, show_changes
+    from worker.cli.policy.choice import logs
     from worker.policy.tools.backtest import Trial
     from worker.policy.tools.backtest import backtest as decide_again
     from worker.policy.tools.decisions_log import total_bytes
     from worker.policy.tools.loading import open_folder
 
-    folder = open_folder(policies)
+    folder, log = open_folder(policies), logs(names)
     trial = Trial(folder, policy, tenant, tuple(open_folder(path) for path in was or ()))
     trial = Trial(folder, policy, tenant, trial.was, points(folder, trial.ids()))
     tally = gathered(decide_again(trial, log), total_bytes(log))

@@ -18,9 +18,11 @@ from worker.cli.show import many
 
 if TYPE_CHECKING:
     from worker.policy.tools.candidates import Summary
-    from worker.policy.tools.decisions_log import Block
+    from worker.policy.tools.decisions_log import Block, Log
 
-_LOG = typer.Option("--log", help="decision.v1 lines, plain, .gz or .zst; - is standard input; repeat it.")
+_LOG = typer.Option(
+    "--log", help="decision.v1 lines, plain, .gz or .zst, or a decision store; - is standard input; repeat it."
+)
 _MOST_NODES = 20
 
 
@@ -48,12 +50,13 @@ def candidate(
       tidegate policy candidate --log decisions.jsonl
       tidegate policy candidate --log decisions.jsonl.gz --tenant acme --json
     """
+    from worker.cli.policy.choice import logs
     from worker.policy.tools.candidates import expiry, summarise
     from worker.policy.tools.loading import open_folder
 
     now = time.time()
     specs = open_folder(policies).folder.candidates if policies.is_dir() else {}
-    found = summarise(_watched(log), tenant)
+    found = summarise(_watched(logs(log)), tenant)
     ends = {name: expiry(spec, now) for name, spec in specs.items() if tenant in (None, name)}
     if json:
         asked = {
@@ -73,7 +76,7 @@ def candidate(
         raise typer.Exit(1)
 
 
-def _watched(log: list[str]) -> Iterator[Block]:
+def _watched(log: list[Log]) -> Iterator[Block]:
     from worker.policy.tools.decisions_log import blocks, total_bytes
 
     with Progress(console=Console(stderr=True), transient=True) as progress:

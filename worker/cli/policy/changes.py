@@ -14,6 +14,7 @@ from worker.cli.show import STYLES, many
 from worker.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from worker.policy.tools.decisions_log import Log
     from worker.policy.tools.tally import Tally
 
 _MOST_NODES = 20
@@ -40,11 +41,11 @@ def _watched(parts: Iterable[tuple[Tally, int]], total_bytes: int | None) -> Ite
             yield part, read
 
 
-def require_decisions(tally: Tally, log: Sequence[str], tenant: str | None) -> None:
+def require_decisions(tally: Tally, log: Sequence[Log], tenant: str | None) -> None:
     """Raise ConfigError where a log held nothing to decide again: a report of noughts would look like good news."""
     if tally.decisions:
         return
-    names = ", ".join(log)
+    names = ", ".join(map(str, log))
     if tally.elsewhere:
         raise ConfigError(
             f"{names}: no decision is of tenant {tenant!r}, {tally.elsewhere:,} are of others: name theirs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from worker.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from worker.policy.tools.decisions_log import Log
     from worker.policy.tools.loading import PolicyFolder
     from worker.score.profile import Models
     from worker.settings import Settings
@@ -38,6 +39,13 @@ def chosen(name: str, policies: Path) -> tuple[PolicyFolder, str]:
     if error := folder.folder.errors.get(path.name):
         raise error
     return folder, next(i for i, source in folder.folder.sources.items() if source.file == path.name)
+
+
+def logs(names: Sequence[str]) -> list[Log]:
+    """What `--log` names: files of lines, `-`, or the folder of a decision store."""
+    from worker.store.lines import StoreLog
+
+    return [StoreLog(Path(name)) if Path(name).is_dir() else name for name in names]
 
 
 def models_for(settings: Settings) -> Models:

@@ -40,6 +40,7 @@ def diff(
     """
     from worker.cli.policy.backtest import points
     from worker.cli.policy.changes import gathered, require_decisions, show_changes
+    from worker.cli.policy.choice import logs
     from worker.policy.tools.backtest import Trial, backtest
     from worker.policy.tools.decisions_log import total_bytes
     from worker.policy.tools.diff import differences, other_contents
@@ -51,8 +52,9 @@ def diff(
     if log:
         base = Trial(first, old, points=points(first, [old]))
         trial = Trial(second, new, tenant, (first,), points(second, [new]), base)
-        tally = gathered(backtest(trial, log), total_bytes(log))
-        require_decisions(tally, log, tenant)
+        read = logs(log)
+        tally = gathered(backtest(trial, read), total_bytes(read))
+        require_decisions(tally, read, tenant)
     if json:
         document: dict[str, Any] = {"before": before, "after": after, "differences": [one.as_json() for one in found]}
         document["behaviour"] = None if tally is None else tally.as_json()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from worker.policy.tools.tune import Threshold, Traffic, Tuned
 
 _GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_LOG = typer.Option("--log", help="decision.v1 lines of the labelled events; repeat it.")
+_LOG = typer.Option("--log", help="decision.v1 lines of the labelled events, or a decision store; repeat it.")
 _TRAFFIC = typer.Option(
     "--traffic", help="decision.v1 lines of the tenant's own days, for what a day brings; repeat it."
 )
@@ -106,6 +106,7 @@ def _scores(
     labels: Labels,
 ) -> tuple[Mapping[str, Any], Traffic | None]:
     """Scores of the labelled events by id, and the histogram of the traffic."""
+    from worker.cli.policy.choice import logs
     from worker.policy.tools.decisions_log import blocks, total_bytes
     from worker.policy.tools.loading import by_digest
     from worker.policy.tools.tune import Scored, Traffic
@@ -115,7 +116,7 @@ def _scores(
     found: dict[str, Any] = {}
     day = Traffic(len(compiled.categories)) if traffic else None
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        for names, what in ((log, "labelled"), (traffic or [], "traffic")):
+        for names, what in ((logs(log), "labelled"), (logs(traffic or ()), "traffic")):
             task = progress.add_task(f"reading scores: {what}", total=total_bytes(names))
             for block, read in blocks(names):
                 for decisions, scores in reader.read([block], tenant if what == "traffic" else None):

@@ -13,7 +13,7 @@ from typing import Any
 
 from worker.core.views import Thresholds
 from worker.policy.compile import CompiledPolicy
-from worker.policy.tools.decisions_log import Block, blocks, decision, lines
+from worker.policy.tools.decisions_log import Block, Log, blocks, decision, lines
 from worker.policy.tools.loading import GivenPoints, PolicyFolder, by_digest
 from worker.policy.tools.retrial import Retrial, Retried
 from worker.policy.tools.tally import Tally
@@ -121,7 +121,7 @@ def _as_decided(
             yield {**one, "action": answer.action.label, "reasons": reasons}
 
 
-def backtest(trial: Trial, logs: Sequence[str], processes: int | None = None) -> Iterator[tuple[Tally, int]]:
+def backtest(trial: Trial, logs: Sequence[Log], processes: int | None = None) -> Iterator[tuple[Tally, int]]:
     """
     The tally of each block with the bytes read so far, as they come; add them up.
 

@@ -1,4 +1,4 @@
-"""Decision logs: decision.v1, one a line, plain, gzip or zstd or standard input, read in blocks of whole lines."""
+"""Decision logs: decision.v1, one a line: files, gzip or zstd, standard input, a store; in blocks of whole lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 import cramjam
 import orjson
@@ -45,7 +45,22 @@ class FileSlice(NamedTuple):
 Block = FileSlice | bytes
 
 
-def blocks(names: Sequence[str], size: int = BLOCK_BYTES) -> Iterator[tuple[Block, int]]:
+class KeptLog(Protocol):
+    """Decisions that do not stand in a file of lines: a decision store. Its name is its `str`."""
+
+    def size(self) -> int:
+        """Bytes of all its decisions."""
+        ...
+
+    def pages(self, size: int) -> Iterator[bytes]:
+        """Lines of decision.v1, about `size` bytes at a time."""
+        ...
+
+
+Log = str | KeptLog
+
+
+def blocks(names: Sequence[Log], size: int = BLOCK_BYTES) -> Iterator[tuple[Block, int]]:
     """
     The logs in blocks of whole lines, each with the bytes of the files read so far. `-` is standard input.
 
@@ -54,6 +69,11 @@ def blocks(names: Sequence[str], size: int = BLOCK_BYTES) -> Iterator[tuple[Bloc
     """
     read = 0
     for name in names:
+        if not isinstance(name, str):
+            for page in name.pages(size):
+                read += len(page)
+                yield page, read
+            continue
         if name == "-":
             yield from ((block, read) for block in _whole_lines(sys.stdin.buffer, size))
             continue
@@ -74,9 +94,11 @@ def blocks(names: Sequence[str], size: int = BLOCK_BYTES) -> Iterator[tuple[Bloc
         read += total
 
 
-def total_bytes(names: Sequence[str]) -> int | None:
-    """The size of all files; None when standard input is among them."""
-    return None if "-" in names else sum(_size(Path(name)) for name in names)
+def total_bytes(names: Sequence[Log]) -> int | None:
+    """The size of all logs; None when standard input is among them."""
+    if "-" in names:
+        return None
+    return sum(_size(Path(name)) if isinstance(name, str) else name.size() for name in names)
 
 
 def lines(block: Block) -> list[bytes]:

@@ -158,7 +158,7 @@ class NotAnswered(TidegateError):
     A question that ends without a decision.
 
     Args:
-        code: stable snake_case name: `deadline`, `stopping` or `broke`.
+        code: stable snake_case name: `not_yours`, `deadline`, `stopping` or `broke`.
         reason: one sentence for people, without content.
     """
 

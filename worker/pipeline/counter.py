@@ -86,9 +86,9 @@ class Counter:
                 policy sheds what is late gets a decision from what was found by then.
 
         Raises:
-            NotAnEvent: with its code; `not_yours` for the event of another tenant.
+            NotAnEvent: with its code.
             NoCredits: too much is under way.
-            NotAnswered: the deadline passed, the worker stops, or the event broke it.
+            NotAnswered: the event is another tenant's, the deadline passed, the worker stops, or the event broke it.
             StoreFailed: the decision could not be kept, so it is not given.
         """
         question, answer = self._admit(value, tenant, headers, deadline_ms)
@@ -113,7 +113,7 @@ class Counter:
         stamp = int(flow.clock.wall() * 1000)
         envelope = self._decoder.envelope(Record(AT_THE_COUNTER, None, value, headers, stamp))
         if tenant is not None and envelope.tenant != tenant:
-            raise NotAnEvent("not_yours", "the event names another tenant than the key's")
+            raise NotAnswered("not_yours", "the event names another tenant than the key's")
         policy = self._policies.of(envelope.tenant)
         if policy is None:
             raise NotAnEvent("unknown_tenant", "no policy for the event's tenant and none for `*`", envelope.tenant)

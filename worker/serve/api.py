@@ -27,7 +27,7 @@ from worker.serve.settings import ServeSettings
 DEADLINE = "tidegate-deadline-ms"  # header: milliseconds within which the answer is wanted
 RETRY_AFTER_S = 1
 _LONGEST_MS = 600_000
-_STATUS = {"too_large": 413, "not_yours": 403}
+_NOT_ANSWERED = {"not_yours": 403, "stopping": 503, "deadline": 504}
 
 
 class Asked(Protocol):
@@ -150,11 +150,11 @@ def serve_app(api: Api, more: Sequence[BaseRoute] = ()) -> Starlette:
 def _refused(error: BaseException) -> Refused:
     """What the counter says, as a refusal; anything else is a bug and goes on as it is."""
     if isinstance(error, NotAnEvent):
-        return Refused(_STATUS.get(error.code, 422), error.code, error.reason)
+        return Refused(413 if error.code == "too_large" else 422, error.code, error.reason)
     if isinstance(error, NoCredits):
         return Refused(429, "no_credits", str(error), _later())
     if isinstance(error, NotAnswered):
-        status = {"deadline": 504, "stopping": 503}.get(error.code, 500)
+        status = _NOT_ANSWERED.get(error.code, 500)
         return Refused(status, error.code, error.reason, _later() if status == 503 else None)
     if isinstance(error, StoreFailed):
         return Refused(503, "store_failed", "the decision could not be kept, so it is not given", _later())

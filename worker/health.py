@@ -58,6 +58,7 @@ class Health:
         self._policies = policies
         self._policy_source = policy_source
         self._dog = Watchdog(flow.clock, flow.settings.stuck_s)
+        self._secrets = (0, 0)
         self.models: list[dict[str, str]] | None = None  # None until they are loaded
         self.breaker: Callable[[], list[dict[str, Any]]] = list  # categories that are not trusted to block now
 
@@ -135,6 +136,9 @@ class Health:
         policies = self._policies()
         metrics.policies.set(sum(bool(policy["active_revision"]) for policy in policies))
         metrics.refused_policies.set(sum(bool(policy["code"]) for policy in policies))
+        for result, now, before in zip(("ok", "failed"), queue.secrets, self._secrets, strict=True):
+            metrics.secrets.labels(result).inc(max(now - before, 0))
+        self._secrets = queue.secrets
         metrics.partitions.set(len(queue.partitions))
         metrics.poll_age.set(self._flow.clock.now() - self._flow.last_poll)
         events, decoded_bytes = self._flow.credits.held

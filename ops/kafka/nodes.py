@@ -58,6 +58,9 @@ class JavaBroker:
         self._properties = self._folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         self._port, self._controller = port, free_port()
+        self.more_listeners: dict[str, int] = {}  # name to port; set before the first start, like the next two
+        self.more_settings: dict[str, str] = {}
+        self.more_format: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Format the folder the first time, start, and wait for the port."""
@@ -80,15 +83,20 @@ class JavaBroker:
         if self._through is not None:
             listeners += f",PROXIED://127.0.0.1:{self.behind}"
             advertised += f",PROXIED://127.0.0.1:{self._through}"
+        for name, port in self.more_listeners.items():
+            listeners += f",{name}://127.0.0.1:{port}"
+            advertised += f",{name}://127.0.0.1:{port}"
         self._properties.write_text(
             (HERE / "server.properties").read_text()
             + f"controller.quorum.voters=1@127.0.0.1:{self._controller}\n"
             + f"listeners={listeners}\n"
             + f"advertised.listeners={advertised}\n"
             + f"log.dirs={data}\n"
+            + "".join(f"{name}={value}\n" for name, value in self.more_settings.items())
         )
         cluster = base64.urlsafe_b64encode(b"\x01" + secrets.token_bytes(15)).decode().rstrip("=")
-        command = _java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        words = ("format", "-t", cluster, "-c", str(self._properties), *self.more_format)
+        command = _java("kafka.tools.StorageTool", *words)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BrokerUnavailable(f"formatting {data} failed: {done.stderr.strip()[-500:]}")

@@ -15,9 +15,9 @@ from aiokafka.protocol.transaction import EndTxnRequest
 from tests.conformance.kafka_rig import create, kafka_settings, own_topics
 from worker.core.errors import ConfigError, PublishFailed, RecordsTooLarge
 from worker.core.records import Outgoing, Partition, Position, Record, Route
-from worker.transport.kafka_cluster import connection
 from worker.transport.kafka_ends import KafkaTail
 from worker.transport.kafka_offsets import Committed
+from worker.transport.kafka_security import Credentials
 from worker.transport.kafka_transactions import PartitionWriter
 from worker.transport.settings import KafkaSettings, TopicSettings
 
@@ -41,7 +41,7 @@ class Bed:
             return index in self.members
 
         partition = Partition(self.topics.events, 0)
-        self.writers.append(PartitionWriter(self.settings, connection(self.settings), partition, holds))
+        self.writers.append(PartitionWriter(self.settings, Credentials(self.settings).options, partition, holds))
         return self.writers[-1]
 
     def targets(self, first: int, count: int, by: bytes = b"", size: int = 0) -> dict[TopicPartition, list[Outgoing]]:

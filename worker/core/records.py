@@ -88,6 +88,7 @@ class TransportHealth:
     lag: dict[Partition, int]  # records behind the end, per partition, where known
     total: int = 0  # partitions of the input topic, over all workers; 0 where not known
     silent_s: float = 0.0  # seconds since the queue last answered the worker's own client
+    secrets: tuple[int, int] = (0, 0)  # how often changed secrets were taken up, and how often they could not be
 
     @property
     def share(self) -> float:

@@ -14,9 +14,10 @@ from worker.core.clock import Clock
 from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
 from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Order, Outgoing, Partition, Record, TransportHealth
-from worker.transport.kafka_cluster import REFUSED, connection, partition_counts, refusal, serves_group
+from worker.transport.kafka_cluster import partition_counts, refusal, serves_group
 from worker.transport.kafka_consumer import GroupReader
 from worker.transport.kafka_producer import BatchPublisher
+from worker.transport.kafka_security import REFUSED, Credentials, remedy
 from worker.transport.settings import KafkaSettings, TopicSettings, topic_of
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +34,9 @@ class KafkaTransport:
         self._settings = settings
         self._topics = topics
         self._clock = clock
-        self._options = connection(settings)
+        self._credentials = Credentials(settings)
+        self._options = self._credentials.options
+        self._secrets_read = self._secrets_failed = 0
         self._reader: GroupReader | None = None
         self._publisher: BatchPublisher | None = None
         self._admin: AIOKafkaAdminClient | None = None
@@ -91,10 +94,7 @@ class KafkaTransport:
     async def _raise_if_refused(self, error: Exception) -> None:
         refused = error if isinstance(error, REFUSED) else await refusal(self._options)
         if refused is not None:
-            raise ConfigError(
-                f"{self._settings.bootstrap_servers} refuses us: check security.protocol, sasl.* and ssl.* "
-                f"and this user's rights: {type(refused).__name__}"
-            ) from refused
+            raise ConfigError(remedy(refused, self._settings)) from refused
 
     async def poll(self, *, max_records: int, timeout_s: float) -> Sequence[Record]:
         """As the port says. Raises what `on_revoked` raised: this worker cannot go on."""
@@ -147,18 +147,32 @@ class KafkaTransport:
         lag = self._reader.lag() if self._reader is not None else {}
         silent_s = self._reader.membership.silent_s if self._reader is not None else 0.0
         total = self._counts.get(self._topics.events, 0)
-        return TransportHealth(self._connected, partitions, self._detail, lag, total, silent_s)
+        secrets = (self._secrets_read, self._secrets_failed)
+        return TransportHealth(self._connected, partitions, self._detail, lag, total, silent_s, secrets)
 
     async def _look(self) -> None:
         """Ask the cluster now and then whether it is there: aiokafka itself does not say."""
         while self._admin is not None:
             await asyncio.sleep(_LOOK_EVERY_S)
+            self._renew()
             try:
                 async with asyncio.timeout(_LOOK_S):
                     await self._ask()
                 self._seen(True, "connected")
             except (KafkaError, OSError, TimeoutError) as error:
                 self._seen(False, f"no answer: {type(error).__name__}")
+
+    def _renew(self) -> None:
+        """Take up secrets whose files changed; those in use go on when the new ones cannot be used."""
+        try:
+            changed = self._credentials.renew()
+        except ConfigError as error:
+            self._secrets_failed += 1
+            _log.error("transport.secrets_refused", error=str(error), effect="what was before goes on")
+        else:
+            if changed:
+                self._secrets_read += 1
+                _log.info("transport.secrets_renewed", files=changed, effect="for connections from now on")
 
     async def _ask(self) -> None:
         """Ask the client at hand while the group hears us, else over one that has no part in our troubles."""

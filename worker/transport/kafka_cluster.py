@@ -1,8 +1,7 @@
-"""Reaching the cluster: connection options, why a connection fails, and the topics with their partitions."""
+"""Reaching the cluster: whether it refuses us or is away, and the topics with their partitions."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,68 +9,17 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
-    AuthenticationFailedError,
-    AuthenticationMethodNotSupported,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IllegalSaslStateError,
     KafkaConnectionError,
     KafkaError,
     NoError,
-    SaslAuthenticationFailed,
     TopicAlreadyExistsError,
-    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
-    UnsupportedSaslMechanismError,
     for_code,
 )
-from aiokafka.helpers import create_ssl_context
 
 from worker.core.errors import ConfigError
+from worker.transport.kafka_security import REFUSED
 from worker.transport.settings import KafkaSettings
-
-REFUSED = (
-    AuthenticationFailedError,
-    AuthenticationMethodNotSupported,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IllegalSaslStateError,
-    SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-    ssl.SSLCertVerificationError,
-)  # waiting cannot mend these
-
-
-def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """
-    The options that every client of the cluster is made with.
-
-    Raises:
-        ConfigError: a certificate or key file cannot be used.
-    """
-    return {
-        "bootstrap_servers": settings.bootstrap_servers,
-        "client_id": settings.client_id,
-        "request_timeout_ms": settings.request_timeout_ms,
-        "security_protocol": settings.security_protocol,
-        "ssl_context": _ssl_context(settings) if settings.security_protocol.endswith("SSL") else None,
-        "sasl_mechanism": settings.sasl_mechanism,
-        "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": settings.sasl_password.get_secret_value() if settings.sasl_password else None,
-    }
-
-
-def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
-    files = (settings.ssl_ca_location, settings.ssl_certificate_location, settings.ssl_key_location)
-    try:
-        context: ssl.SSLContext = create_ssl_context(
-            cafile=files[0] and str(files[0]), certfile=files[1] and str(files[1]), keyfile=files[2] and str(files[2])
-        )
-    except OSError as error:  # ssl.SSLError among them
-        named = ", ".join(str(file) for file in files if file)
-        raise ConfigError(f"cannot use the certificates of ssl.*.location ({named}): {error}") from error
-    return context
 
 
 async def refusal(options: dict[str, Any]) -> Exception | None:

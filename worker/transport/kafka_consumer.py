@@ -22,8 +22,8 @@ from worker.core.clock import Clock
 from worker.core.errors import ConfigError, TransportUnavailable
 from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Headers, Partition, Position, Record
-from worker.transport.kafka_cluster import REFUSED
 from worker.transport.kafka_membership import Membership
+from worker.transport.kafka_security import REFUSED
 from worker.transport.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)

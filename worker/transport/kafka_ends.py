@@ -12,11 +12,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from worker.core.errors import PublishFailed, TransportUnavailable
+from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
 from worker.core.records import Draft, Partition, Position, Record
-from worker.transport.kafka_cluster import connection, partition_counts
+from worker.transport.kafka_cluster import partition_counts, refusal
 from worker.transport.kafka_consumer import as_records
 from worker.transport.kafka_producer import BatchPublisher
+from worker.transport.kafka_security import REFUSED, Credentials, remedy
 from worker.transport.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +30,9 @@ async def _counts(options: Mapping[str, Any], settings: KafkaSettings, topics: S
         await admin.start()
         return await partition_counts(admin, topics, settings)
     except (KafkaError, OSError, TimeoutError) as error:
+        refused = error if isinstance(error, REFUSED) else await refusal(dict(options))
+        if refused is not None:
+            raise ConfigError(remedy(refused, settings)) from refused
         raise TransportUnavailable(
             f"no answer from {settings.bootstrap_servers}: is Kafka running: {error!r}"
         ) from error
@@ -42,7 +46,7 @@ class KafkaSender:
     def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
         self._settings = settings
         self._topics = topics
-        self._options = connection(settings)
+        self._options = Credentials(settings).options
         self._publisher = BatchPublisher(settings, self._options)
         self._choose = DefaultPartitioner()
         self._numbers: dict[str, list[int]] = {}
@@ -102,7 +106,7 @@ class KafkaTail:
         self._starts = None if starts is None else {TopicPartition(*p): offset for p, offset in starts.items()}
         self._topics = topics
         self._from_beginning = from_beginning
-        self._options = connection(settings)
+        self._options = Credentials(settings).options
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: dict[TopicPartition, int] = {}
 

@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from worker.core.errors import PublishFailed, RecordsTooLarge, TidegateError
@@ -235,4 +240,6 @@ def _is_cancelled() -> bool:
 
 def reason(error: BaseException) -> str:
     """What went wrong, on one line."""
+    if isinstance(error, TopicAuthorizationFailedError):
+        return f"no right to write: grant Write on the output topics to this user: {error}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -69,6 +69,17 @@ def topic_of(topics: TopicSettings, route: Route) -> str:
     return topic
 
 
+def read_secret(path: Path, setting: str) -> str:
+    """What a secret's file holds, without the line's end. Raises ConfigError naming the file and the setting."""
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path} of {setting}: let the worker's user read it: {error}") from None
+    if not secret:
+        raise ConfigError(f"{path} of {setting} is empty: write the secret into it")
+    return secret
+
+
 class SqliteSettings(BaseModel):
     """A queue in one SQLite file, for one machine. Several workers may share the file."""
 
@@ -102,14 +113,27 @@ class KafkaSettings(BaseModel):
     client_id: str = Field(default="tidegate", validation_alias="client.id", min_length=1)
 
     security_protocol: SecurityProtocol = Field(default="PLAINTEXT", validation_alias="security.protocol")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         default="PLAIN", validation_alias="sasl.mechanism"
     )
     sasl_username: str | None = Field(default=None, validation_alias="sasl.username")
     sasl_password: SecretStr | None = Field(default=None, validation_alias="sasl.password")
+    sasl_password_location: Path | None = Field(
+        default=None, validation_alias="sasl.password.location"
+    )  # a file instead of the password itself; read again for each connection
+    sasl_oauthbearer_token_endpoint_url: str | None = Field(
+        default=None, validation_alias="sasl.oauthbearer.token.endpoint.url", pattern=r"^(https?|file)://."
+    )  # file:// holds the token itself
+    sasl_oauthbearer_client_id: str | None = Field(default=None, validation_alias="sasl.oauthbearer.client.id")
+    sasl_oauthbearer_client_secret: SecretStr | None = Field(
+        default=None, validation_alias="sasl.oauthbearer.client.secret"
+    )
+    sasl_oauthbearer_scope: str | None = Field(default=None, validation_alias="sasl.oauthbearer.scope")
     ssl_ca_location: Path | None = Field(default=None, validation_alias="ssl.ca.location")
     ssl_certificate_location: Path | None = Field(default=None, validation_alias="ssl.certificate.location")
     ssl_key_location: Path | None = Field(default=None, validation_alias="ssl.key.location")
+
+    ssl_key_password: SecretStr | None = Field(default=None, validation_alias="ssl.key.password")
 
     session_timeout_ms: Milliseconds = Field(default=45_000, validation_alias="session.timeout.ms")
     heartbeat_interval_ms: Milliseconds = Field(default=3_000, validation_alias="heartbeat.interval.ms")
@@ -163,10 +187,40 @@ class KafkaSettings(BaseModel):
 
     @model_validator(mode="after")
     def _credentials_are_whole(self) -> KafkaSettings:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+        if self.sasl_password and self.sasl_password_location:
+            raise ValueError("sasl.password and sasl.password.location are both set: take one out")
+        bearer = self.sasl_mechanism == "OAUTHBEARER"
+        whole = self.sasl_username and (self.sasl_password or self.sasl_password_location)
+        if self.security_protocol.startswith("SASL") and not bearer and not whole:
             raise ValueError(
                 f"security.protocol {self.security_protocol} needs sasl.username and sasl.password: set both"
             )
+        if self.security_protocol.startswith("SASL") and bearer:
+            self._bearer_is_whole()
         if (self.ssl_certificate_location is None) != (self.ssl_key_location is None):
             raise ValueError("ssl.certificate.location and ssl.key.location belong together: set both or neither")
         return self
+
+    def _bearer_is_whole(self) -> None:
+        url = self.sasl_oauthbearer_token_endpoint_url
+        if url is None:
+            raise ValueError("OAUTHBEARER needs sasl.oauthbearer.token.endpoint.url: an https or file address")
+        if url.startswith("http://") and not url.startswith(("http://localhost", "http://127.0.0.1")):
+            raise ValueError("sasl.oauthbearer.token.endpoint.url would send the secret in the clear: use https")
+        if not url.startswith("file://") and not (
+            self.sasl_oauthbearer_client_id and self.sasl_oauthbearer_client_secret
+        ):
+            raise ValueError(
+                "sasl.oauthbearer.token.endpoint.url needs sasl.oauthbearer.client.id and .client.secret: set both"
+            )
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Files whose change means new secrets."""
+        files = (
+            self.sasl_password_location,
+            self.ssl_ca_location,
+            self.ssl_certificate_location,
+            self.ssl_key_location,
+        )
+        return tuple(file for file in files if file is not None)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from worker.core.errors import ConfigError
 from worker.core.records import Route
-from worker.transport.kafka_cluster import connection
+from worker.transport.kafka_security import Credentials
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings, topic_of
 
 
@@ -24,7 +24,7 @@ def test_the_password_is_never_shown() -> None:
     """Not in a repr, not in JSON."""
     settings = KafkaSettings(security_protocol="SASL_SSL", sasl_username="u", sasl_password="hunter2")
     assert "hunter2" not in repr(settings) + settings.model_dump_json()
-    assert connection(settings)["sasl_plain_password"] == "hunter2"
+    assert Credentials(settings).options["sasl_plain_password"] == "hunter2"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """The remedy is in the message: which file."""
     settings = KafkaSettings(security_protocol="SSL", ssl_ca_location=tmp_path / "absent.pem")
     with pytest.raises(ConfigError, match=r"ssl\.\*\.location \(.*absent\.pem\)"):
-        connection(settings)
+        Credentials(settings)
 
 
 def test_every_route_has_its_topic() -> None:

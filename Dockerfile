@@ -1,7 +1,9 @@
-# The worker on CPU. The lock pins torch with its CUDA libraries, which torchaudio needs to load and which are most of
-# the image; what is only for compiling is left out.
-#   docker build -t tidegate .
-FROM python:3.11-slim AS packages
+# The worker, on CPU or on a GPU. The lock pins torch with its CUDA libraries, which torchaudio needs to load and which
+# are most of either image; what is only for compiling is left out. Packages are pinned by hash, the base by digest once
+# `python -m ops.images` has asked the registry for it.
+#   docker build --target cpu -t tidegate:cpu .
+#   docker build --target cuda -t tidegate:cuda .
+FROM python:3.11.14-slim-bookworm AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
 COPY requirements.lock /tmp/requirements.lock
@@ -11,7 +13,7 @@ RUN /opt/venv/bin/pip install --require-hashes --no-deps -r /tmp/requirements.lo
  && find . -name '*.a' -delete \
  && find . -name '__pycache__' -prune -exec rm -rf {} +
 
-FROM python:3.11-slim
+FROM python:3.11.14-slim-bookworm AS worker
 RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp tidegate
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
@@ -28,3 +30,11 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=90s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 ENTRYPOINT ["python", "-m", "worker"]
 CMD ["run", "-c", "/etc/tidegate/tidegate.toml"]
+
+# The driver's own libraries come from the host, by NVIDIA's container toolkit.
+FROM worker AS cuda
+ENV TIDEGATE_MODELS__DEVICE=cuda NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+# The last one is what a build without --target gives.
+FROM worker AS cpu
+ENV TIDEGATE_MODELS__DEVICE=cpu

@@ -16,7 +16,7 @@ from ops.kafka.secure import PASSWORD, USER, SecureBroker
 from tests.conformance.kafka_rig import create, kafka_settings, own_topics
 from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
-from worker.core.records import Draft, Outgoing, Partition, Position, Record, Route
+from worker.core.records import Draft, Outgoing, Partition, Position, Route
 from worker.transport.kafka import KafkaTransport
 from worker.transport.kafka_ends import KafkaSender, KafkaTail
 from worker.transport.kafka_security import BearerToken, Credentials

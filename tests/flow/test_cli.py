@@ -22,6 +22,7 @@ from worker.app import Worker, load_models, make_transport, running
 from worker.cli import app
 from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError, TidegateError
+from worker.core.runbook import ALERTS, CHECKS, CODES
 from worker.core.schema_decision import decision_schema
 from worker.settings import load
 
@@ -217,7 +218,7 @@ def test_doctor_finds_nothing_wrong_where_all_is_well(config: Path) -> None:
     result = tidegate("doctor", "--skip-models", "--json", "-c", config)
     assert result.exit_code == 0, result.output
     findings = {finding["check"]: finding for finding in orjson.loads(result.stdout)}
-    assert set(findings) == {"settings", "queue", "keys", "device", "policies"}
+    assert list(findings) == [name for name in CHECKS if name != "models"]
     assert all(finding["ok"] for finding in findings.values())
     assert "words" in findings["policies"]["detail"]
 
@@ -232,6 +233,22 @@ def test_doctor_names_what_is_wrong(config: Path, policies: Path) -> None:
     result = tidegate("doctor", "--skip-models", "-c", config)
     assert result.exit_code == 1
     assert "did you mean transport?" in result.output.replace("\n", " ")
+
+
+def test_doctor_prints_the_runbooks_words(config: Path, policies: Path) -> None:
+    """The remedy of a check that failed, and any line of the runbook when asked."""
+    (policies / "words.json").write_text('{"id": "words",\n "version": 2,,}')
+    result = tidegate("doctor", "--skip-models", "--json", "-c", config)
+    findings = {finding["check"]: finding for finding in orjson.loads(result.stdout)}
+    assert findings["policies"]["do"] == CHECKS["policies"].do
+    assert findings["queue"]["do"] is None
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for name, line in (*CHECKS.items(), *ALERTS.items(), *CODES.items()):
+        said = tidegate("doctor", "--explain", name)
+        assert said.exit_code == 0
+        assert line.means in said.stdout
+        assert f"| `{name}` | {line.means} | {line.do} |" in page
+    assert isinstance(tidegate("doctor", "--explain", "nothing").exception, ConfigError)
 
 
 def test_the_version_is_printed() -> None:

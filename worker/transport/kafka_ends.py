@@ -40,6 +40,11 @@ async def _counts(options: Mapping[str, Any], settings: KafkaSettings, topics: S
         await admin.close()
 
 
+async def topic_partitions(settings: KafkaSettings, topics: Sequence[str]) -> dict[str, int]:
+    """Partitions of each of `topics`. Raises ConfigError and TransportUnavailable as `Sender.start` does."""
+    return await _counts(Credentials(settings).options, settings, topics)
+
+
 class KafkaSender:
     """Appends to `topics`; a record's partition is the one that Kafka's own producers choose for its key."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
+from ops.images import FILES, pinned
 from worker.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,8 +56,39 @@ def test_the_container_has_time_to_drain(services: dict[str, Any], settings: Set
 
 def test_every_mounted_file_is_there(services: dict[str, Any]) -> None:
     """Docker would silently make a folder of a missing file."""
-    for volume in services["worker"]["volumes"]:
-        assert (ROOT / volume.split(":")[0]).exists()
+    for service in services.values():
+        for volume in service.get("volumes", ()):
+            assert (ROOT / volume.split(":")[0]).exists()
+
+
+def test_the_file_is_what_the_compose_specification_says() -> None:
+    """Its own JSON schema, vendored."""
+    schema = json.loads((ROOT / "ops" / "k8s" / "schemas" / "compose-spec.json").read_text("utf-8"))
+    jsonschema.validate(yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8")), schema)
+
+
+def test_prometheus_and_grafana_have_what_they_are_told_to_read(services: dict[str, Any], settings: Settings) -> None:
+    """The rules beside the configuration, the worker by its name and port, the dashboard where it is looked for."""
+    config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    mounted = {volume.split(":")[1] for volume in services["prometheus"]["volumes"]}
+    assert {f"/etc/prometheus/{name}" for name in config["rule_files"]} < mounted
+    (found,) = config["scrape_configs"][0]["dns_sd_configs"]
+    assert (found["names"], found["port"]) == (["worker"], settings.http.port)
+    places = [volume.split(":")[1] for volume in services["grafana"]["volumes"]]
+    provider = yaml.safe_load((ROOT / "ops/grafana/provisioning/dashboards/tidegate.yaml").read_text("utf-8"))
+    folder = provider["providers"][0]["options"]["path"]
+    assert f"{folder}/tidegate.json" in places
+
+
+def test_images_are_pinned_by_digest_when_a_registry_is_asked() -> None:
+    """Every image of others, once; ours is built here."""
+    for name in FILES:
+        text = (ROOT / name).read_text("utf-8")
+        once = pinned(text, lambda image: "sha256:" + "a" * 64)
+        found = re.findall(r"(?:image: |FROM )(\S+:\S+)@sha256:a{64}", once)
+        assert len(found) >= 2
+        assert not any(image.endswith(":latest") for image in found)
+        assert pinned(once, lambda image: "sha256:" + "a" * 64) == once
 
 
 def test_the_image_is_bare_and_checked() -> None:

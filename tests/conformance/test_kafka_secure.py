@@ -16,7 +16,7 @@ from ops.kafka.secure import PASSWORD, USER, SecureBroker
 from tests.conformance.kafka_rig import create, kafka_settings, own_topics
 from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
-from worker.core.records import Draft, Outgoing, Partition, Position, Route
+from worker.core.records import Draft, Outgoing, Partition, Position, Record, Route
 from worker.transport.kafka import KafkaTransport
 from worker.transport.kafka_ends import KafkaSender, KafkaTail
 from worker.transport.kafka_security import BearerToken, Credentials
@@ -88,7 +88,7 @@ async def goes_round(broker: SecureBroker, settings: KafkaSettings, topics: Topi
     transport = KafkaTransport(settings, topics, SystemClock())
     try:
         await transport.start(let_go)
-        records = []
+        records: list[Record] = []
         while not records:
             records = list(await transport.poll(max_records=10, timeout_s=0.5))
         position = records[0].position

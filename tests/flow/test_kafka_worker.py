@@ -57,9 +57,11 @@ async def settings_on(kafka: str, policies: Path, delivery: str = "at-least-once
 
 
 class Process:
-    """`tidegate run` in a process of its own."""
+    """`tidegate run` in a process of its own; `root` has another version's `worker/`."""
 
-    def __init__(self, settings: Settings, folder: Path, module: str = "worker", **kafka_more: str) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, module: str = "worker", root: Path | None = None, **kafka_more: str
+    ) -> None:
         self.port = free_port()
         config = folder / f"{self.port}.toml"
         kafka, topics = settings.kafka, settings.topics
@@ -83,7 +85,10 @@ class Process:
         self.log = folder / f"{self.port}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, "run", "-c", str(config)], stderr=log, env=os.environ
+                [sys.executable, "-m", module, "run", "-c", str(config)],
+                stderr=log,
+                cwd=root,
+                env={**os.environ, "PYTHONPATH": str(root)} if root else os.environ,
             )
 
     async def ready(self) -> None:

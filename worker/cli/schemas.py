@@ -9,17 +9,24 @@ import orjson
 import typer
 
 
-def _documents() -> dict[str, dict[str, Any]]:
+def _documents() -> dict[str, bytes]:
+    """The files' contents, by name."""
+    from worker.cli import asyncapi
     from worker.core.schema_decision import deadletter_schema, decision_schema
     from worker.decode.schema import event_schema
     from worker.policy.schema import policy_schema
 
-    return {
+    found: dict[str, dict[str, Any]] = {
         "event.v1.json": event_schema(),
         "decision.v1.json": decision_schema(),
         "policy.v1.json": policy_schema(),
         "deadletter.v1.json": deadletter_schema(),
     }
+    written = {
+        name: orjson.dumps(one, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+        for name, one in found.items()
+    }
+    return written | {"asyncapi.yaml": asyncapi.as_yaml(asyncapi.document()).encode()}
 
 
 def schemas(
@@ -27,15 +34,14 @@ def schemas(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file differs.")] = False,
 ) -> None:
     """
-    Write the JSON Schemas of events, decisions, policies and dead letters.
+    Write the JSON Schemas of events, decisions, policies and dead letters, and the topics as AsyncAPI.
 
     Examples:
       tidegate schemas
       tidegate schemas --check
     """
     drifted = []
-    for name, document in _documents().items():
-        text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+    for name, text in _documents().items():
         path = folder / name
         if path.exists() and path.read_bytes() == text:
             continue

@@ -28,7 +28,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Tidegate",
             "version": __version__,
-            "description": "Made by `tidegate schemas` from the code. Names of topics are settings; these are the defaults.",
+            "description": "Made from the code by `tidegate schemas`. Names of topics are settings: the defaults.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",

@@ -29,6 +29,7 @@ from worker.deliver.suspects import Suspects
 from worker.health import Health
 from worker.lifecycle import either, spare_the_collector
 from worker.pipeline import Pipeline
+from worker.pipeline.changelog import Changelog, OpenTail
 from worker.pipeline.counter import Counter
 from worker.pipeline.deciding import Deciding
 from worker.pipeline.desk import Desk
@@ -38,6 +39,7 @@ from worker.pipeline.judging import Judging
 from worker.pipeline.outlet import Outlet
 from worker.pipeline.parking import Parking
 from worker.pipeline.preparing import Preparing
+from worker.pipeline.streams import Streams
 from worker.pipeline.threads import DecodeThreads
 from worker.policy.compile import decide_each
 from worker.policy.feed import StatusFeed
@@ -50,8 +52,10 @@ from worker.policy.store import PolicyStore
 from worker.score.device import BatchReport, Device
 from worker.score.profile import Models, load_models
 from worker.settings import Settings
+from worker.stream.book import StreamBook
 from worker.transport.lines import LinesTransport
 from worker.transport.opening import make_sender, make_tail, make_transport
+from worker.window.conversation import Conversations
 from worker.window.views import Views
 
 log = structlog.get_logger(__name__)
@@ -69,6 +73,7 @@ class Outside:
 
     state: Path | None = None  # folder for the last good policies
     status_feed: StatusFeed | None = None
+    open_tail: OpenTail | None = None  # reads a topic again, for what streams were before
 
 
 class Worker:
@@ -123,7 +128,12 @@ class Worker:
         self.health.breaker = afterwards.status
         sample = ReviewSample(settings.review) if settings.topics.review else None
         writer = DecisionWriter(clock, content_key=key, afterwards=afterwards, sample=sample)
-        deciding = Deciding(decide_each, writer, parking)
+        most = settings.flow.streams
+        self.streams = Streams(StreamBook(most), Conversations(most), decide_each)
+        topics = settings.topics
+        changelog = Changelog(self.streams, decoder, self.policies, outside.open_tail, topics.calls, topics.events)
+        self.flow.on_forget += [self.streams.forget, changelog.forget]
+        deciding = Deciding(decide_each, writer, parking, self.streams)
         admission = Admission(settings.overload, clock, self.metrics, self.flow.credits, share)
         self.counter = Counter(
             self.flow,
@@ -137,14 +147,21 @@ class Worker:
             events=settings.serve.events,
             decoded_bytes=settings.serve.decoded_bytes,
         )
-        outlet = Outlet(self.flow, transport, deciding, parking)
-        self.pipeline = Pipeline(
+        outlet = Outlet(self.flow, transport, deciding, parking, changelog)
+        intake = Intake(
             self.flow,
             transport,
-            Intake(self.flow, transport, decoder, self.policies, judging, preparing, parking, outlet, admission),
+            decoder,
+            self.policies,
+            judging,
+            preparing,
+            parking,
             outlet,
-            threads,
+            admission,
+            self.streams,
+            changelog,
         )
+        self.pipeline = Pipeline(self.flow, transport, intake, outlet, threads)
 
     async def run(self) -> None:
         """Load the policies, run until stopped, watch for changed policies meanwhile."""
@@ -209,6 +226,11 @@ def make_status_feed(settings: Settings, clock: Clock) -> StatusFeed | None:
         return None
     worker = f"{socket.gethostname()}:{os.getpid()}"
     return StatusFeed(lambda: make_sender(settings, (topic,)), topic, worker, clock)
+
+
+def make_open_tail(settings: Settings) -> OpenTail:
+    """Opens readers of one topic of the queue, from given offsets on."""
+    return lambda topic, starts: make_tail(settings, (topic,), from_beginning=True, starts=starts)
 
 
 def make_policy_source(settings: Settings) -> PolicySource:

@@ -81,7 +81,7 @@ async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, 
             await asyncio.to_thread(language.load)
         if asked_early.is_set():
             return
-        outside = Outside(settings.state, make_status_feed(settings, clock))
+        outside = Outside(settings.state, make_status_feed(settings, clock), make_open_tail(settings))
         transport = make_queue(clock)
         worker = Worker(settings, transport, models, clock=clock, outside=outside)
         report, stop = worker.health, partial(_stop, worker)

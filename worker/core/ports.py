@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from worker.core.errors import PartUnreadable
-from worker.core.events import Claim, Event
+from worker.core.events import Claim, Event, Stream
 from worker.core.policies import (
     OPERATING_POINTS,
     Basis,
@@ -67,6 +67,21 @@ class Envelope(Protocol):
     @property
     def decoded_bytes(self) -> int:
         """What the event will take in memory with all its views: bytes, from headers, an upper bound."""
+        ...
+
+    @property
+    def stream(self) -> Stream | None:
+        """Its place in a call or conversation."""
+        ...
+
+    @property
+    def speaker(self) -> str | None:
+        """Who speaks there: `stream.speaker`, else `context.actor`."""
+        ...
+
+    @property
+    def said(self) -> str:
+        """Its text parts, a line each."""
         ...
 
     @property

@@ -48,6 +48,7 @@ class Route(Enum):
     FLAG = "flag"
     BLOCK = "block"
     DEAD_LETTER = "dead_letter"
+    CALLS = "calls"  # what of calls and conversations must survive a worker
     REVIEW = "review"  # beside the decision itself, for people who check a sample
 
 

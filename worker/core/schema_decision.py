@@ -100,6 +100,44 @@ class DecisionReview(_Part):
     probability: Probability = Field(description="with which the decision was to be drawn")
 
 
+class DecisionWindow(_Part):
+    """A window that the event closed. For sound, seconds on the call's clock; for messages, Unix seconds."""
+
+    kind: Literal["call", "speaker", "exchange"] = Field(description="sound; the last messages of one; of everyone")
+    t0: float
+    t1: float
+    heard_s: Annotated[float, Field(ge=0)] | None = Field(None, description="of sound: seconds of it that came")
+    missing_s: Annotated[float, Field(ge=0)] | None = Field(None, description="of sound: seconds of it that never did")
+    passed: dict[str, ActionName] = Field(default_factory=dict, description="categories that it asks to act on")
+
+
+class DecisionTransition(_Part):
+    """A change of state, by the window that made it."""
+
+    kind: Literal["call", "speaker", "exchange"]
+    speaker: str | None
+    category: str
+    before: ActionName
+    after: ActionName
+    cause: Literal["agreed", "severe", "escalated", "cleared"]
+    t0: float
+    t1: float
+
+
+class DecisionCall(_Part):
+    """The state of the event's call or conversation, this event included."""
+
+    kind: Literal["call", "conversation"]
+    stream: str
+    speaker: str | None
+    state: ActionName = Field(description="of this speaker")
+    stream_state: ActionName = Field(description="the strictest of anyone in it")
+    raised: dict[str, ActionName] = Field(default_factory=dict, description="this speaker's categories above allow")
+    windows: list[DecisionWindow] = Field(default_factory=list, description="closed by this event")
+    changed: list[DecisionTransition] = Field(default_factory=list)
+    transition: bool = Field(False, description="true for the event that changed the state")
+
+
 class DecisionModel(_Part):
     """A model that gave a score."""
 
@@ -146,7 +184,7 @@ class DecisionDocument(_Part):
     latency_ms: dict[str, Milliseconds]
     candidate: DecisionCandidate | None = None
     review: DecisionReview | None = Field(None, description="only in the review topic")
-    call: dict[str, Any] | None = None
+    call: DecisionCall | None = None
 
 
 class DeadLetterHeaders(BaseModel):

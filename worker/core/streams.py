@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from worker.core.decisions import Findings
+from worker.core.decisions import Action, Findings, Override
 
 WindowKind = Literal["call", "speaker", "exchange"]
 
@@ -77,6 +77,11 @@ class Together:
     all_since: float = 0.0
     until: float = 0.0  # and of the event's own
 
+    @property
+    def windows(self) -> tuple[tuple[WindowKind, float, tuple[str, ...]], ...]:
+        """Kind, when it begins, and the messages."""
+        return ("speaker", self.own_since, self.own), ("exchange", self.all_since, self.all)
+
 
 @dataclass(frozen=True, slots=True)
 class TrackMark:
@@ -93,3 +98,22 @@ class TrackMark:
 
 StreamKey = tuple[str, str]  # tenant, stream id
 Marks = Mapping[StreamKey, Mapping[str | None, TrackMark]]  # of each open call, by speaker: what the windows need
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """
+    What the state of its stream does to a decision: step 7, before the breaker's and `otherwise`'s part.
+
+    floor, ceiling: the action is at least and at most that. why: the detail of the override. call: the field `call`.
+    """
+
+    floor: Action
+    ceiling: Action
+    why: str
+    call: Mapping[str, Any]
+
+    def act(self, action: Action) -> tuple[Action, list[Override]]:
+        """The action, and the override when that changes it."""
+        acted = min(max(action, self.floor), self.ceiling)
+        return acted, [] if acted is action else [Override("call_state", acted, self.why)]

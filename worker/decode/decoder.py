@@ -7,9 +7,9 @@ from typing import Any
 
 from worker.core import ports
 from worker.core.errors import PartUnreadable
-from worker.core.events import Claim, Degradation, Event, Part, Stream, TextPart
+from worker.core.events import Claim, Degradation, Event, Part, TextPart
 from worker.core.records import Record
-from worker.decode.envelope import EventEnvelope, OuterLimits, read_envelope
+from worker.decode.envelope import EventEnvelope, OuterLimits, read_envelope, read_stream
 from worker.decode.parts import claim_of, claims_are_off, read_media
 
 _CONTEXT = frozenset({"channel", "audience", "language", "region", "actor", "attributes"})
@@ -77,7 +77,7 @@ class EventDecoder:
             received,
             body.get("time"),
             _context(body.get("context")),
-            _stream(body.get("stream")),
+            read_stream(body.get("stream")),
             body.get("deadline_ms"),
             record.timestamp_ms,
             own.traceparent,
@@ -152,9 +152,3 @@ def _context(sent: dict[str, Any] | None) -> dict[str, Any]:
     if _CONTEXT.issuperset(sent):
         return sent
     return {name: value for name, value in sent.items() if name in _CONTEXT}
-
-
-def _stream(sent: dict[str, Any] | None) -> Stream | None:
-    if sent is None:
-        return None
-    return Stream(sent["id"], sent.get("seq"), sent.get("offset_ms"), sent.get("speaker"), bool(sent.get("final")))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.core.errors import NotAnEvent, PartUnreadable
+from worker.core.events import Stream
 from worker.core.records import FIRST_POSITION, Position, Record
 from worker.decode.cloudevents import binary_attributes, from_binary, from_structured, header_text, parse_json
 from worker.decode.headers import HEAD_BYTES, image_header, seconds_bound
@@ -59,6 +60,24 @@ class EventEnvelope:
     fetched: dict[int, bytes | PartUnreadable] = field(default_factory=dict)
 
     @property
+    def stream(self) -> Stream | None:
+        """Its place in a call or conversation."""
+        return read_stream(self.body.get("stream"))
+
+    @property
+    def speaker(self) -> str | None:
+        """Who speaks there: `stream.speaker`, else `context.actor`."""
+        speaker: str | None = (self.body.get("stream") or {}).get("speaker") or (self.body.get("context") or {}).get(
+            "actor"
+        )
+        return speaker
+
+    @property
+    def said(self) -> str:
+        """Its text parts, a line each."""
+        return "\n".join(part["text"] for part in self.body["parts"] if part["type"] == "text")
+
+    @property
     def deadline_ms(self) -> int | None:
         deadline: int | None = self.body.get("deadline_ms")
         return deadline
@@ -109,6 +128,13 @@ def read_envelope(record: Record, outer: OuterLimits, *, claims: bool = False) -
         first,
         to_come > 0,
     )
+
+
+def read_stream(sent: dict[str, Any] | None) -> Stream | None:
+    """An event's `stream`."""
+    if sent is None:
+        return None
+    return Stream(sent["id"], sent.get("seq"), sent.get("offset_ms"), sent.get("speaker"), bool(sent.get("final")))
 
 
 def _order_key(body: dict[str, Any]) -> str:

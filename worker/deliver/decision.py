@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from worker.core.clock import Clock
-from worker.core.decisions import Action, Findings, Reason, Verdict, fall_back
+from worker.core.decisions import Action, Findings, Override, Reason, Verdict, fall_back
 from worker.core.events import PART_TYPES, AudioPart, Event, ImagePart, TextPart
 from worker.core.metrics import category_label
 from worker.core.ports import Policy
 from worker.core.records import Headers, Outgoing, Position
+from worker.core.streams import Told
 from worker.deliver.afterwards import Afterwards
 from worker.deliver.candidate import Tried, candidate_json
 from worker.deliver.plain import (
@@ -29,6 +30,7 @@ from worker.deliver.sample import ReviewSample
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
 _NONE_TRIED: Mapping[int, Tried] = {}
+_NONE_TOLD: Mapping[int, Told] = {}
 _ACTIONS = tuple(action.label.encode() for action in Action)
 
 
@@ -77,8 +79,13 @@ class DecisionWriter:
         judged: Sequence[Judged],
         verdicts: Sequence[Verdict],
         tried: Mapping[int, Tried] = _NONE_TRIED,
+        told: Mapping[int, Told] = _NONE_TOLD,
     ) -> list[Decided]:
-        """One decision for each event of one policy, in order. `tried`: candidates' outcomes, by place in `judged`."""
+        """
+        One decision for each event of one policy, in order.
+
+        tried, told: candidates' outcomes, and what the state of an event's stream does, by place in `judged`.
+        """
         if self._afterwards is not None:
             self._afterwards.observe(policy, judged, verdicts)
         wall = self._clock.wall()
@@ -92,13 +99,21 @@ class DecisionWriter:
             if latency is None:
                 found = _latency(now - received, wall_ms - event.broker_ms if event.broker_ms else None)
                 latency = latencies[moment] = (found, orjson.dumps(found).decode())
-            if is_plain(verdict, findings) and place not in tried and event.first_position is None:
+            state = told.get(place)
+            if (
+                is_plain(verdict, findings)
+                and place not in tried
+                and event.first_position is None
+                and (state is None or state.act(Action.ALLOW)[0] is Action.ALLOW)
+            ):
                 mac = self._content_hmac(event) if self._content_key else None
-                outgoing = self._plain.write(event, policy, findings, stamp, latency[1], mac)
+                call = None if state is None else state.call
+                outgoing = self._plain.write(event, policy, findings, stamp, latency[1], mac, call)
                 review = self._drawn(event, outgoing, verdict.action) if self._sample is not None else None
                 written.append(Decided(outgoing, verdict.action, (), review))
             else:
-                written.append(self._one(event, policy, findings, verdict, stamp, latency[0], tried.get(place)))
+                beside = (tried.get(place), state)
+                written.append(self._one(event, policy, findings, verdict, stamp, latency[0], *beside))
         return written
 
     def _one(
@@ -110,12 +125,18 @@ class DecisionWriter:
         stamp: str,
         latency: dict[str, float],
         tried: Tried | None,
+        told: Told | None,
     ) -> Decided:
         action, loosened = (
             self._afterwards.loosen(policy, event, verdict) if self._afterwards is not None else (verdict.action, [])
         )
+        stated: list[Override] = []
+        if told is not None:
+            action, stated = told.act(action)
+            if loosened and action is Action.BLOCK:  # what the breaker or a cap made a flag stays one
+                action, stated = Action.FLAG, []
         action, tightened = fall_back(action, (d.rule for d in findings.degraded), policy.otherwise)
-        overrides = [*loosened, *tightened]
+        overrides = [*loosened, *stated, *tightened]
         body: dict[str, Any] = {
             "id": decision_id(event.tenant, event.id, event.first_position or event.position),
             "event_id": event.id,
@@ -139,7 +160,7 @@ class DecisionWriter:
             "source": _position_json(event.position),
             "latency_ms": latency,
             "candidate": None if tried is None else candidate_json(tried),
-            "call": None,
+            "call": None if told is None else told.call,
         }
         if event.first_position is not None:
             body["first"] = _position_json(event.first_position)

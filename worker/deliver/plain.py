@@ -78,9 +78,16 @@ class PlainDecisions:
         self._templates: dict[tuple[str, str, frozenset[str], str], _Template] = {}
 
     def write(
-        self, event: Event, policy: Policy, findings: Findings, stamp: str, latency: str, content_hmac: str | None
+        self,
+        event: Event,
+        policy: Policy,
+        findings: Findings,
+        stamp: str,
+        latency: str,
+        content_hmac: str | None,
+        call: Mapping[str, Any] | None = None,
     ) -> Outgoing:
-        """The whole record. `stamp`: RFC 3339; `latency`: the object `latency_ms` as JSON."""
+        """The whole record. `stamp`: RFC 3339; `latency`: the object `latency_ms` as JSON; `call`: the state's."""
         position, event_id = event.position, event.id
         key = (policy.digest, event.tenant, findings.part_types, position[0])
         template = self._templates.get(key)
@@ -98,7 +105,7 @@ class PlainDecisions:
         value = (
             f'{{"id":"{number}","event_id":{_json(event_id)}{after_id}"{stamp}"{after_time}{context}{after_context}'
             f'{mac}{after_mac}{position[1]},"offset":{position[2]}}},"latency_ms":{latency},'
-            '"candidate":null,"call":null}'
+            f'"candidate":null,"call":{"null" if call is None else _json(call)}}}'
         ).encode()
         headers: Headers = (_ALLOW, tenant_header, ("event-id", event_id.encode()), policy_header)
         if event.traceparent is not None:

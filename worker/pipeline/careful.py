@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -14,6 +15,8 @@ from worker.pipeline.flow import Flow
 from worker.pipeline.outlet import Outlet
 
 log = structlog.get_logger(__name__)
+
+_LOOK_S = 0.2  # how often a restore lets the membership be kept alive
 
 AdmitRun = Callable[[Sequence[Record]], Awaitable[None]]
 Convict = Callable[[Record, Parked], Awaitable[bool]]
@@ -35,6 +38,7 @@ class Careful:
         convict: Convict,
         keep_alive: Callable[[], Awaitable[None]],
         flush: Callable[[], None],
+        restore: Callable[[Partition, int], Awaitable[None]],
     ) -> None:
         self._flow = flow
         self._transport = transport
@@ -43,6 +47,7 @@ class Careful:
         self._convict = convict
         self._keep_alive = keep_alive
         self._flush = flush
+        self._restore = restore
 
     async def admit(self, records: Sequence[Record]) -> None:
         """Records of one partition, in order, as far as they may go: not after a stop, nor when it has gone."""
@@ -50,6 +55,8 @@ class Careful:
         partition = records[0].position.of
         epoch = flow.epoch(partition)
         if not suspects.knows(partition):
+            if not await self._restored(epoch, partition, records[0].position.offset):
+                return
             self._take(partition)
         for index, record in enumerate(records):
             match suspects.step(record.position):
@@ -71,6 +78,21 @@ class Careful:
                     await self._alone(epoch, record)
             if not self._here(epoch, partition):
                 return
+
+    async def _restored(self, epoch: int, partition: Partition, first: int) -> bool:
+        """Have what the partition's streams were before its record at `first`; False as for `_hold`."""
+        restoring = asyncio.ensure_future(self._restore(partition, first))
+        try:
+            while not restoring.done() and self._here(epoch, partition):
+                await asyncio.wait({restoring}, timeout=_LOOK_S)
+                if not restoring.done():
+                    await self._keep_alive()
+            if restoring.done():
+                restoring.result()
+        finally:
+            restoring.cancel()
+            await asyncio.gather(restoring, return_exceptions=True)
+        return self._here(epoch, partition)
 
     def _take(self, partition: Partition) -> None:
         mark = self._flow.suspects.take(partition, self._transport.marks().get(partition, ""))

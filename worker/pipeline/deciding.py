@@ -14,15 +14,17 @@ from worker.deliver.bounded import bounded
 from worker.deliver.decision import Decided, DecisionWriter, Judged
 from worker.pipeline.flow import Slot
 from worker.pipeline.parking import Parking
+from worker.pipeline.streams import Streams
 from worker.pipeline.trials import Trials
 
 log = structlog.get_logger(__name__)
 
 
 class Deciding:
-    """Pure but for what parking says of a slot."""
+    """Pure but for what parking says of a slot, and the state of streams, which takes each record once."""
 
-    def __init__(self, decide_each: DecideEach, writer: DecisionWriter, parking: Parking) -> None:
+    def __init__(self, decide_each: DecideEach, writer: DecisionWriter, parking: Parking, streams: Streams) -> None:
+        self._streams = streams
         self._decide_each = decide_each
         self._trials = Trials(decide_each)
         self._writer = writer
@@ -51,9 +53,12 @@ class Deciding:
             group[2].append((one.event, one.findings, slot.received))
             group[3].append(verdict)
         tried = self._trials.outcomes(slots)
+        by_judged = self._streams.told([(slot, one) for _, slot, one in judged], verdicts)
+        told = {i: by_judged[place] for place, (i, _, _) in enumerate(judged) if place in by_judged}
         for policy, places, members, theirs in groups.values():
             beside = {i: tried[place] for i, place in enumerate(places) if place in tried} if tried else tried
-            for place, written in zip(places, self._writer.write(policy, members, theirs, beside), strict=True):
+            state = {i: told[place] for i, place in enumerate(places) if place in told} if told else told
+            for place, written in zip(places, self._writer.write(policy, members, theirs, beside, state), strict=True):
                 decided[place] = written
         return decided
 

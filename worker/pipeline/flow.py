@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from worker.core.clock import Clock
 from worker.core.metrics import Metrics
 from worker.core.ports import Policy
 from worker.core.records import Order, Outgoing, Partition, Position, Record
+from worker.core.streams import Together
 from worker.deliver.admission import ANY_TIME
 from worker.deliver.credits import Credits
 from worker.deliver.ledger import OffsetLedger
@@ -40,6 +41,9 @@ class FlowSettings(BaseModel):
     )
     drain_s: float = Field(20.0, gt=0, description="longest drain at a stop or a revoke")
     prepare_events: int = Field(32, ge=1, description="events decoded together in one thread call")
+    streams: int = Field(
+        200_000, ge=1, description="most calls and conversations remembered; past it the silent ones go first"
+    )
     dead_letter_bytes: int = Field(900_000, ge=1, description="a larger dead letter becomes a pointer")
 
 
@@ -66,6 +70,7 @@ class Slot:
         "record",
         "tenant",
         "terms",
+        "together",
         "trial",
         "waiter",
     )
@@ -85,6 +90,7 @@ class Slot:
         self.terms = ANY_TIME
         self.failures: tuple[str, ...] = ()  # kinds of error that it caused so far
         self.candidate: Policy | None = None  # tried beside the live policy
+        self.together: Together | None = None  # what is read with it, in a conversation
         self.trial: Slot | None = None
         self.waiter: asyncio.Future[None] | None = None  # who asked, when it was not the queue
 
@@ -112,6 +118,7 @@ class Flow:
         self.failing: set[Hashable] = set()  # partitions, or None for all, whose last publish failed
         self.commits_fail_since: float | None = None
         self._epochs: Counter[Partition] = Counter()
+        self.on_forget: list[Callable[[list[Partition]], None]] = []  # who else keeps something of a partition
 
     def slot(self, position: Position, received: float, decoded_bytes: int) -> Slot:
         """A new slot; its credits are taken already."""
@@ -167,3 +174,5 @@ class Flow:
         self.suspects.forget(gone)
         for partition in gone:
             self._epochs[partition] += 1
+        for forget in self.on_forget:
+            forget(gone)

@@ -15,11 +15,13 @@ from worker.core.records import Partition, Record
 from worker.deliver.admission import Admission
 from worker.pipeline import trials
 from worker.pipeline.careful import Careful
+from worker.pipeline.changelog import Changelog
 from worker.pipeline.flow import Flow
 from worker.pipeline.judging import Judging
 from worker.pipeline.outlet import Outlet
 from worker.pipeline.parking import Parking
 from worker.pipeline.preparing import Admitted, Preparing
+from worker.pipeline.streams import Streams
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,10 @@ class Intake:
         parking: Parking,
         outlet: Outlet,
         admission: Admission,
+        streams: Streams,
+        changelog: Changelog,
     ) -> None:
+        self._streams = streams
         self._admission = admission
         self._flow = flow
         self._transport = transport
@@ -53,7 +58,8 @@ class Intake:
         self._judging = judging
         self._preparing = preparing
         self._parking = parking
-        self._careful = Careful(flow, transport, outlet, self._admit_run, self._convict, self._keep_alive, self._flush)
+        careful = (self._admit_run, self._convict, self._keep_alive, self._flush)
+        self._careful = Careful(flow, transport, outlet, *careful, changelog.restore)
         self._chunk: list[Admitted] = []
 
     async def run(self) -> None:
@@ -119,6 +125,7 @@ class Intake:
             if admitted is Ended.ENDED:
                 continue
             slot, envelope, policy = admitted
+            slot.together = self._streams.note(record.position, record.timestamp_ms, envelope, policy)
             if (
                 not envelope.heavy
                 and slot.trial is None

@@ -104,7 +104,7 @@ class Judging:
     def match_lists(self, slot: Slot) -> None:
         """All there is to do for an event that no model looks at; its parts are texts."""
         parts = _of(slot).event.parts
-        if len(parts) == 1 and type(parts[0]) is TextPart:
+        if len(parts) == 1 and type(parts[0]) is TextPart and slot.together is None:
             _mark_shed(slot)
             self._match(_of(slot), (TextSource(parts[0].path, parts[0].text, _TEXT),))
             return
@@ -132,6 +132,7 @@ class Judging:
                     clips = self._views.audio(part) if slot.terms.shed is None else ()
                     jobs += self._look(slot, part.path, clips)
         jobs += self._read(slot, texts)
+        jobs += self._read_together(slot)
         if assessment.open_reads == 0:
             jobs += self._read_jointly(slot)
         return Prepared(slot, jobs)
@@ -239,6 +240,24 @@ class Judging:
             return []
         views, degraded = self._views.texts([pair for pair in normalised if understood(self._views, assessment, *pair)])
         assessment.findings.degraded.extend(degraded)
+        return self._route(slot, views)
+
+    def _read_together(self, slot: Slot) -> list[Job]:
+        """A message with those before it, of its speaker and of everyone: a window each, apart from its own verdict."""
+        assessment, together = _of(slot), slot.together
+        if together is None:
+            return []
+        sources = [
+            assessment.open_window(kind, together.speaker, since, together.until, " ".join(said))
+            for kind, since, said in together.windows
+            if len(said) > 1
+        ]
+        texts = self._match(assessment, sources)
+        if slot.terms.shed is not None or not self._reads_text(assessment.policy) or left_out(assessment):
+            return []
+        views, _ = self._views.texts(texts)
+        for view in views:
+            view.excerpt = True  # one of many chances of a false alarm
         return self._route(slot, views)
 
     def _read_jointly(self, slot: Slot) -> list[Job]:

@@ -15,6 +15,7 @@ from worker.core.errors import PublishFailed, RecordsTooLarge, TransportUnavaila
 from worker.core.ports import Transport
 from worker.core.records import Order, Outgoing, Partition
 from worker.deliver.decision import Decided
+from worker.pipeline.changelog import Changelog
 from worker.pipeline.deciding import Deciding
 from worker.pipeline.departures import Departures
 from worker.pipeline.flow import Flow, Slot
@@ -26,7 +27,10 @@ log = structlog.get_logger(__name__)
 class Outlet:
     """The only publisher and the only committer."""
 
-    def __init__(self, flow: Flow, transport: Transport, deciding: Deciding, parking: Parking) -> None:
+    def __init__(
+        self, flow: Flow, transport: Transport, deciding: Deciding, parking: Parking, changelog: Changelog
+    ) -> None:
+        self._changelog = changelog
         self._flow = flow
         self._transport = transport
         self._deciding = deciding
@@ -78,9 +82,10 @@ class Outlet:
         fresh = [slot for slot in batch if not flow.is_stale(slot)]
         decided = self._deciding.decide(fresh)
         self._parking.check(fresh)
+        state = self._changelog.unwritten(_offsets(fresh)) if flow.order is Order.BY_PARTITION else []
         while True:
             try:
-                await self._publish(fresh, decided)
+                await self._publish(fresh, decided, state)
                 break
             except RecordsTooLarge as error:
                 decided = self._deciding.smaller(fresh, decided, error)
@@ -95,10 +100,15 @@ class Outlet:
         self._flow.ledger.finished([slot.position for slot in here])
         if self._flow.order is Order.BY_PARTITION:
             self._flow.ledger.committed(_offsets(here))
+            self._changelog.settled(_offsets(here))
 
-    async def _publish(self, slots: Sequence[Slot], decided: Sequence[Decided | None]) -> None:
+    async def _publish(
+        self, slots: Sequence[Slot], decided: Sequence[Decided | None], state: Sequence[Outgoing] = ()
+    ) -> None:
         """
         Publish until acknowledged: the same records in the same order, as often as it takes.
+
+        state: what of streams stands in the same transaction.
 
         What goes to another worker between two attempts is left out of the second, even when it came back since:
         behind it stands what this worker may have left out before.
@@ -119,6 +129,7 @@ class Outlet:
                 offsets = _offsets([slot for slot, _ in here]) if flow.order is Order.BY_PARTITION else {}
                 if not outgoing and not offsets:
                     break
+                outgoing += [one for one in state if one.source.of in offsets]
                 try:
                     await self._transport.publish(outgoing, offsets, flow.suspects.marks(offsets))
                     if offsets:
@@ -145,14 +156,27 @@ class Outlet:
                 self._flow.commits_fail_since = None  # what was owed went with its partitions
                 return True
             try:
+                await self._write_state(offsets)
                 await self._transport.commit(offsets, self._flow.suspects.marks(offsets))
-            except TransportUnavailable as error:
+            except (TransportUnavailable, PublishFailed) as error:
                 self._committed(False)
                 log.warning("commit.failed", partitions=len(offsets), error=str(error))
                 return False
             self._flow.ledger.committed(offsets)
+            self._changelog.settled(offsets)
             self._committed(True)
             return True
+
+    async def _write_state(self, offsets: dict[Partition, int]) -> None:
+        """The state of streams stands before their offsets do, where those are committed by themselves."""
+        state = self._changelog.unwritten(offsets) if self._flow.order is Order.BY_KEY else []
+        if not state:
+            return
+        try:
+            await self._transport.publish(state, {})
+        except PublishFailed:
+            self._changelog.failed(state)
+            raise
 
     def _committed(self, stood: bool) -> None:
         flow = self._flow
@@ -171,12 +195,14 @@ class Outlet:
                 if self._flow.order is Order.BY_PARTITION:
                     await self._transport.publish((), offsets, marks)
                 else:
+                    await self._write_state(offsets)
                     await self._transport.commit(offsets, marks)
             except (TransportUnavailable, PublishFailed) as error:
                 self._committed(False)
                 log.warning("commit.failed", partitions=len(offsets), error=str(error))
                 return False
             self._flow.ledger.committed(offsets)
+            self._changelog.settled(offsets)
             self._committed(True)
             return True
 

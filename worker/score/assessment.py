@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from worker.core.decisions import Findings
-from worker.core.events import Degradation, Event
+from worker.core.events import Degradation, Event, PartType
 from worker.core.ports import Policy
-from worker.core.streams import ClosedWindow
+from worker.core.streams import ClosedWindow, WindowKind
 from worker.core.views import Floats, ModelRef, TextSource, View, empty_scores
 
 _STREAM_FIELDS = ("id", "seq", "offset_ms", "speaker", "final")  # what conditions may read of it
@@ -49,6 +49,14 @@ class Assessment:
         scores = np.round(scores, SCORE_DECIMALS)
         for found in self.found_in(view.window):
             _fold(found, view, model, scores, len(self.policy.categories))
+
+    def open_window(self, kind: WindowKind, speaker: str | None, since: float, until: float, text: str) -> TextSource:
+        """A window of messages read together, and their text. Unix seconds."""
+        mine = self.findings
+        findings = Findings(mine.context, frozenset({PartType.TEXT.label}), mine.stream)
+        place = len(self.windows)
+        self.windows.append(ClosedWindow(speaker, place, since, until, 0.0, 0.0, findings, kind=kind))
+        return TextSource(f"conversation/{kind}", text, (PartType.TEXT,), window=place)
 
     def found_in(self, window: int | None) -> tuple[Findings, ...]:
         """Where that counts which is found in the window at this place of `windows`, or in the event itself: None."""

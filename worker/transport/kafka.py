@@ -18,7 +18,7 @@ from worker.transport.kafka_cluster import partition_counts, refusal, serves_gro
 from worker.transport.kafka_consumer import GroupReader
 from worker.transport.kafka_producer import BatchPublisher
 from worker.transport.kafka_security import REFUSED, Credentials, remedy
-from worker.transport.settings import KafkaSettings, TopicSettings, topic_of
+from worker.transport.settings import KafkaSettings, TopicSettings, check_beside, topic_of
 
 _log = structlog.get_logger(__name__)
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 2.0
@@ -79,7 +79,9 @@ class KafkaTransport:
         self._admin = AIOKafkaAdminClient(**self._options)
         await self._admin.start()
         names = [self._topics.events, *self._topics.outputs]
-        self._counts = await partition_counts(self._admin, names, self._settings)
+        compacted = frozenset({self._topics.calls} - {None})
+        self._counts = await partition_counts(self._admin, names, self._settings, compacted)
+        check_beside(self._topics, self._counts)
         self._targets = {}
         await self._prepare()
         assert self._reader is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -49,10 +49,13 @@ async def serves_group(options: dict[str, Any], group: str) -> None:
 
 
 async def partition_counts(
-    admin: AIOKafkaAdminClient, topics: Sequence[str], settings: KafkaSettings
+    admin: AIOKafkaAdminClient,
+    topics: Sequence[str],
+    settings: KafkaSettings,
+    compacted: Collection[str | None] = (),
 ) -> dict[str, int]:
     """
-    The number of partitions of each of `topics`; creates missing ones with `create_topics`.
+    The number of partitions of each of `topics`; creates missing ones with `create_topics`, those named compacted so.
 
     Raises:
         ConfigError: topics are missing or may not be seen.
@@ -62,7 +65,7 @@ async def partition_counts(
     errors = {name: for_code(topic["error_code"]) for name, topic in found.items()}
     missing = sorted(name for name in topics if errors.get(name) is UnknownTopicOrPartitionError)
     if missing and settings.create_topics:
-        await _create(admin, missing, settings)
+        await _create(admin, missing, settings, compacted)
         raise UnknownTopicOrPartitionError(f"topics just created: {', '.join(missing)}")
     if missing:
         raise ConfigError(
@@ -77,8 +80,12 @@ async def partition_counts(
     return {name: len(topic["partitions"]) for name, topic in found.items()}
 
 
-async def _create(admin: AIOKafkaAdminClient, names: Sequence[str], settings: KafkaSettings) -> None:
-    new = [NewTopic(name, settings.create_partitions, settings.create_replication_factor) for name in names]
+async def _create(
+    admin: AIOKafkaAdminClient, names: Sequence[str], settings: KafkaSettings, compacted: Collection[str | None]
+) -> None:
+    size = (settings.create_partitions, settings.create_replication_factor)
+    compact = {"cleanup.policy": "compact"}
+    new = [NewTopic(name, *size, topic_configs=compact if name in compacted else None) for name in names]
     response = await admin.create_topics(new)
     for name, code, *rest in response.topic_errors:
         error = for_code(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,11 @@ class TopicSettings(BaseModel):
     flag: str = Field(default="moderation.flag", min_length=1)
     block: str = Field(default="moderation.block", min_length=1)
     dead_letter: str = Field(default="moderation.dead-letter", min_length=1)
+    calls: str | None = Field(
+        default=None,
+        min_length=1,
+        description="naming it, e.g. moderation.calls, lets the state of calls survive a worker; a compacted topic",
+    )
     review: str | None = Field(
         default=None, min_length=1, description="naming it, e.g. moderation.review, switches review samples on"
     )
@@ -45,6 +51,7 @@ class TopicSettings(BaseModel):
             self.flag,
             self.block,
             self.dead_letter,
+            self.calls,
             self.review,
             self.status,
             self.appeals,
@@ -56,16 +63,26 @@ class TopicSettings(BaseModel):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Every output topic once, in the order allow, flag, block, dead letter, and review where it is named."""
-        routes = [route for route in Route if route is not Route.REVIEW or self.review]
+        """Every output topic once: allow, flag, block, dead letter, and calls and review where they are named."""
+        unnamed = {route for route, name in ((Route.CALLS, self.calls), (Route.REVIEW, self.review)) if name is None}
+        routes = [route for route in Route if route not in unnamed]
         return tuple(dict.fromkeys(topic_of(self, route) for route in routes))
 
 
+def check_beside(topics: TopicSettings, counts: Mapping[str, int]) -> None:
+    """Raises ConfigError when the state of calls cannot stand in the partition of its input."""
+    if topics.calls is not None and counts[topics.calls] < counts[topics.events]:
+        raise ConfigError(
+            f"topics.calls {topics.calls} has {counts[topics.calls]} partitions and topics.events {topics.events} "
+            f"{counts[topics.events]}: give it as many"
+        )
+
+
 def topic_of(topics: TopicSettings, route: Route) -> str:
-    """The topic that records of `route` are written to. Raises ConfigError for samples that no topic is named for."""
+    """The topic that records of `route` are written to. Raises ConfigError where none is named for it."""
     topic: str | None = getattr(topics, route.value)
     if topic is None:
-        raise ConfigError("there is no topic for review samples: name one in topics.review")
+        raise ConfigError(f"there is no topic for {route.value}: name one in topics.{route.value}")
     return topic
 
 

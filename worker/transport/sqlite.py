@@ -17,7 +17,7 @@ from worker.core.errors import PublishFailed, TransportUnavailable
 from worker.core.ports import NO_MARKS, Revoked
 from worker.core.records import Draft, Order, Outgoing, Partition, Record, TransportHealth
 from worker.transport import sqlite_leases as leases
-from worker.transport.settings import SqliteSettings, TopicSettings, topic_of
+from worker.transport.settings import SqliteSettings, TopicSettings, check_beside, topic_of
 from worker.transport.sqlite_file import SqliteFile, append, end, read
 
 _log = structlog.get_logger(__name__)
@@ -48,6 +48,7 @@ class SqliteTransport:
     async def start(self, on_revoked: Revoked) -> None:
         """As the port says; another worker's partitions come to this one within a heartbeat or two."""
         self._counts = await self._file.open([self._topics.events, *self._topics.outputs])
+        check_beside(self._topics, self._counts)
         await self._heartbeat(on_revoked)
         self._heartbeats = asyncio.create_task(self._keep_leases(on_revoked), name="sqlite-leases")
 

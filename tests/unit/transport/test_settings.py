@@ -54,15 +54,16 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_every_route_has_its_topic() -> None:
     """By name, in the order of routes; outputs names each once."""
-    topics = TopicSettings(dead_letter="dlq", flag="moderation.block", review="samples")
+    topics = TopicSettings(dead_letter="dlq", flag="moderation.block", calls="state", review="samples")
     assert [topic_of(topics, route) for route in Route] == [
         "moderation.allow",
         "moderation.block",
         "moderation.block",
         "dlq",
+        "state",
         "samples",
     ]
-    assert topics.outputs == ("moderation.allow", "moderation.block", "dlq", "samples")
+    assert topics.outputs == ("moderation.allow", "moderation.block", "dlq", "state", "samples")
 
 
 def test_without_a_topic_for_review_samples_there_is_none_to_create() -> None:

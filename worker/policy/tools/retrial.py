@@ -107,7 +107,8 @@ class Retrial:
     def _at_once(self, decision: Mapping[str, Any]) -> Retried | None:
         """What needs no deciding: nothing was found, or what cannot be answered at all."""
         holds = self._holds(decision["policy"])
-        if decision.get("call") is not None or any(o["cause"] != "degraded" for o in decision["overrides"]):
+        of_call = (decision.get("call") or {}).get("kind") == "call"
+        if of_call or any(override["cause"] != "degraded" for override in decision["overrides"]):
             return Retried(None, missing=("call state, lateness or a breaker changed the action",))
         if not (holds.whole or _unaffected(decision, holds)):
             return Retried(None, missing=tuple(_affected(decision, holds)))

@@ -34,12 +34,16 @@ async def on_kafka(kafka: str, policies: Path) -> Settings:
     return await settings_on(kafka, policies)
 
 
-async def settings_on(kafka: str, policies: Path, delivery: str = "at-least-once") -> Settings:
+async def settings_on(
+    kafka: str, policies: Path, delivery: str = "at-least-once", *more: str, events: str | None = None
+) -> Settings:
+    """Topics of its own, and one for each role in `more`; `events` reads somebody else's input."""
     name = uuid.uuid4().hex[:8]
-    topics = {role: f"{name}.{role}" for role in ("events", "allow", "flag", "block", "dead_letter")}
+    topics = {role: f"{name}.{role}" for role in ("events", "allow", "flag", "block", "dead_letter", *more)}
+    topics["events"] = events or topics["events"]
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    await admin.create_topics([NewTopic(topic, 4, 1) for topic in topics.values()])
+    await admin.create_topics([NewTopic(topic, 4, 1) for topic in topics.values() if topic != events])
     await admin.close()
     return load(
         None,
@@ -75,7 +79,7 @@ class Process:
             f'"heartbeat.interval.ms" = {kafka.heartbeat_interval_ms}',
             *(f'"{name.replace("_", ".")}" = "{value}"' for name, value in kafka_more.items()),
             "[topics]",
-            *(f'{role} = "{getattr(topics, role)}"' for role in ("events", "allow", "flag", "block", "dead_letter")),
+            *(f'{role} = "{name}"' for role, name in topics.model_dump(exclude_none=True).items()),
             "[models]",
             'profile = "words"',
             "[http]",

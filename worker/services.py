@@ -10,7 +10,16 @@ from functools import partial
 
 import structlog
 
-from worker.app import Outside, Worker, check_policies, load_models, make_status_feed, make_tail, make_transport
+from worker.app import (
+    Outside,
+    Worker,
+    check_policies,
+    load_models,
+    make_open_tail,
+    make_status_feed,
+    make_tail,
+    make_transport,
+)
 from worker.core.clock import Clock, SystemClock
 from worker.core.ports import Tail, Transport
 from worker.core.records import Partition

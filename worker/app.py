@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -217,20 +215,6 @@ class Worker:
 
     def _source_status(self) -> dict[str, Any]:
         return self.policies.source_status.as_json()
-
-
-def make_status_feed(settings: Settings, clock: Clock) -> StatusFeed | None:
-    """Sends the policies' status, when a topic is named for it."""
-    topic = settings.topics.status
-    if topic is None:
-        return None
-    worker = f"{socket.gethostname()}:{os.getpid()}"
-    return StatusFeed(lambda: make_sender(settings, (topic,)), topic, worker, clock)
-
-
-def make_open_tail(settings: Settings) -> OpenTail:
-    """Opens readers of one topic of the queue, from given offsets on."""
-    return lambda topic, starts: make_tail(settings, (topic,), from_beginning=True, starts=starts)
 
 
 def make_policy_source(settings: Settings) -> PolicySource:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -15,8 +17,7 @@ from worker.app import (
     Worker,
     check_policies,
     load_models,
-    make_open_tail,
-    make_status_feed,
+    make_sender,
     make_tail,
     make_transport,
 )
@@ -25,7 +26,9 @@ from worker.core.ports import Tail, Transport
 from worker.core.records import Partition
 from worker.health import Loading, Report
 from worker.lifecycle import http_app, serving, spare_the_collector, stop_on_signals
+from worker.pipeline.changelog import OpenTail
 from worker.pipeline.deadman import dead_man
+from worker.policy.feed import StatusFeed
 from worker.serve.api import Api, serve_app
 from worker.serve.keys import read_keys
 from worker.settings import Settings
@@ -180,3 +183,17 @@ def _stop(worker: Worker) -> None:
 
 
 __all__ = ["answering", "fill_store", "following", "keeping", "make_follower", "run_endpoint", "run_worker"]
+
+
+def make_status_feed(settings: Settings, clock: Clock) -> StatusFeed | None:
+    """Sends the policies' status, when a topic is named for it."""
+    topic = settings.topics.status
+    if topic is None:
+        return None
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return StatusFeed(lambda: make_sender(settings, (topic,)), topic, worker, clock)
+
+
+def make_open_tail(settings: Settings) -> OpenTail:
+    """Opens readers of one topic of the queue, from given offsets on."""
+    return lambda topic, starts: make_tail(settings, (topic,), from_beginning=True, starts=starts)

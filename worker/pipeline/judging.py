@@ -13,6 +13,7 @@ from worker.core.views import Hashes, ModelRef, TextSource, View, ViewKind
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.languages import left_out, understood
 from worker.pipeline.parking import Parking
+from worker.pipeline.together import read_together
 from worker.score.assessment import Assessment
 from worker.score.lane import Answer, Ask, Late
 from worker.window.normalise import Normalised
@@ -244,15 +245,10 @@ class Judging:
 
     def _read_together(self, slot: Slot) -> list[Job]:
         """A message with those before it, of its speaker and of everyone: a window each, apart from its own verdict."""
-        assessment, together = _of(slot), slot.together
-        if together is None:
+        assessment = _of(slot)
+        if slot.together is None:
             return []
-        sources = [
-            assessment.open_window(kind, together.speaker, since, together.until, " ".join(said))
-            for kind, since, said in together.windows
-            if len(said) > 1
-        ]
-        texts = self._match(assessment, sources)
+        texts = self._match(assessment, read_together(assessment, slot.together))
         if slot.terms.shed is not None or not self._reads_text(assessment.policy) or left_out(assessment):
             return []
         views, _ = self._views.texts(texts)

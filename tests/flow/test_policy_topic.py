@@ -7,9 +7,10 @@ from pathlib import Path
 import orjson
 
 from tests.flow.conftest import POLICY, event
-from worker.app import Outside, Worker, load_models, make_sender, make_status_feed, make_tail, make_transport, running
+from worker.app import Outside, Worker, load_models, make_sender, make_tail, make_transport, running
 from worker.core.clock import SystemClock
 from worker.core.records import Draft, Record
+from worker.services import make_status_feed
 from worker.settings import Settings, load
 
 

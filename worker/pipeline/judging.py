@@ -244,12 +244,10 @@ class Judging:
         return self._route(slot, views)
 
     def _read_together(self, slot: Slot) -> list[Job]:
-        """A message with those before it, of its speaker and of everyone: a window each, apart from its own verdict."""
+        """A message with those before it: windows of their own, apart from its own verdict."""
         assessment = _of(slot)
-        if slot.together is None:
-            return []
         texts = self._match(assessment, read_together(assessment, slot.together))
-        if slot.terms.shed is not None or not self._reads_text(assessment.policy) or left_out(assessment):
+        if not texts or slot.terms.shed or not self._reads_text(assessment.policy) or left_out(assessment):
             return []
         views, _ = self._views.texts(texts)
         for view in views:

@@ -7,8 +7,10 @@ from worker.core.views import TextSource
 from worker.score.assessment import Assessment
 
 
-def read_together(assessment: Assessment, together: Together) -> list[TextSource]:
-    """Opens the windows in the assessment; gives their texts."""
+def read_together(assessment: Assessment, together: Together | None) -> list[TextSource]:
+    """Opens the windows in the assessment; gives their texts. None for a message that stands alone."""
+    if together is None:
+        return []
     return [
         assessment.open_window(kind, together.speaker, since, together.until, " ".join(said))
         for kind, since, said in together.windows

@@ -18,6 +18,7 @@ from worker.core.errors import ConfigError, WorkerHung
 from worker.core.metrics import Metrics
 from worker.core.ports import Transport
 from worker.core.records import Outgoing
+from worker.core.views import ViewKind
 from worker.decode.opening import Decoding
 from worker.deliver.admission import Admission, GroupShare
 from worker.deliver.afterwards import Afterwards
@@ -27,11 +28,13 @@ from worker.deliver.suspects import Suspects
 from worker.health import Health
 from worker.lifecycle import either, spare_the_collector
 from worker.pipeline import Pipeline
+from worker.pipeline.calls import Heard
 from worker.pipeline.changelog import Changelog, OpenTail
 from worker.pipeline.counter import Counter
 from worker.pipeline.deciding import Deciding
 from worker.pipeline.desk import Desk
 from worker.pipeline.flow import Flow
+from worker.pipeline.hearing import listen
 from worker.pipeline.intake import Intake
 from worker.pipeline.judging import Judging
 from worker.pipeline.outlet import Outlet
@@ -72,6 +75,7 @@ class Outside:
     state: Path | None = None  # folder for the last good policies
     status_feed: StatusFeed | None = None
     open_tail: OpenTail | None = None  # reads a topic again, for what streams were before
+    on_heard: Callable[[Heard], None] | None = None  # for those who show a call while it goes on
 
 
 class Worker:
@@ -93,7 +97,9 @@ class Worker:
         suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=settings.parking.deaths)
         self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
         parking = Parking(self.flow, settings.parking)
-        judging = Judging(self.flow, Views(models.tokenizer, models.languages), models.scorers, models.readers, parking)
+        views = Views(models.tokenizer, models.languages)
+        judging = Judging(self.flow, views, models.scorers, models.readers, parking)
+        calls = listen(self.flow, judging, views, models.readers.get(ViewKind.AUDIO), outside.on_heard)
         self._device = Device(
             models.lanes(clock),
             clock,
@@ -146,19 +152,8 @@ class Worker:
             decoded_bytes=settings.serve.decoded_bytes,
         )
         outlet = Outlet(self.flow, transport, deciding, parking, changelog)
-        intake = Intake(
-            self.flow,
-            transport,
-            decoder,
-            self.policies,
-            judging,
-            preparing,
-            parking,
-            outlet,
-            admission,
-            self.streams,
-            changelog,
-        )
+        read = (self.flow, transport, decoder, self.policies, judging, preparing, parking)
+        intake = Intake(*read, outlet, admission, self.streams, changelog, calls)
         self.pipeline = Pipeline(self.flow, transport, intake, outlet, threads)
 
     async def run(self) -> None:

@@ -64,10 +64,15 @@ class ImagePart:
 
 @dataclass(slots=True)
 class AudioPart:
-    """A clip, decoded: float32 [T] mono at 16 kHz in [-1, 1]."""
+    """
+    A clip, decoded: float32 [T] mono in [-1, 1].
+
+    rate: samples a second; 16,000 but for a chunk of a call, which becomes that with the sound around it.
+    """
 
     path: str
     samples: npt.NDArray[np.float32]
+    rate: int = 16_000
 
 
 Part = TextPart | ImagePart | AudioPart

@@ -85,6 +85,11 @@ class Envelope(Protocol):
         ...
 
     @property
+    def of_call(self) -> bool:
+        """True for sound that belongs to a stream: it is judged in the windows of its call."""
+        ...
+
+    @property
     def heavy(self) -> bool:
         """True when decoding belongs in a thread: pictures, sound, long texts."""
         ...

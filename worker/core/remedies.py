@@ -78,7 +78,7 @@ CODES: dict[str, Entry] = {
     ),
     "audio_encoding": Entry(
         "raw sound of an unknown encoding or rate",
-        "send `pcm16` with its rate and channels",
+        "send `pcm16` with its rate and channels, or `pcmu`, `pcma`",
     ),
     "audio_format": Entry(
         "the clip is of another format",
@@ -95,6 +95,10 @@ CODES: dict[str, Entry] = {
     "base64_broken": Entry(
         "`data` is no base64",
         "send standard base64 with padding",
+    ),
+    "chunk_out_of_place": Entry(
+        "a chunk came later than `calls.lateness_s`, or by another clock; it is judged by itself",
+        "check the producer's `offset_ms`, and that one call has one key",
     ),
     "foreign_language": Entry(
         "a text in a language that the text model does not read",

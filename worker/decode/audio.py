@@ -1,4 +1,4 @@
-"""Sound to samples: WAV, FLAC, OGG, MP3 and raw 16-bit PCM, any rate and channels, to 16 kHz mono float32."""
+"""Sound to samples: WAV, FLAC, OGG, MP3, AU, raw 16-bit PCM and G.711, any rate and channels, to mono float32."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ RATE: Final = 16_000
 _RATES: Final = (4_000, 384_000)  # what a recorder can mean; beyond, the header is damaged
 _CHANNELS: Final = 32
 _BLOCK_SECONDS: Final = 10
-_FORMATS: Final = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3"})
+_FORMATS: Final = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AU"})
+_CODECS: Final = {  # names of raw sound, in `encoding` or as a media type, to libsndfile's subtypes
+    **dict.fromkeys(("pcm16", "pcm_s16le", "l16", "audio/l16", "audio/pcm"), "PCM_16"),
+    **dict.fromkeys(("pcmu", "mulaw", "ulaw", "pcm_mulaw", "audio/pcmu", "audio/basic"), "ULAW"),
+    **dict.fromkeys(("pcma", "alaw", "pcm_alaw", "audio/pcma"), "ALAW"),
+}
+_TELEPHONE: Final = 8_000  # the rate of G.711 where none is declared (RFC 3551, RFC 2046)
 _KERNEL_PHASES: Final = (
     1_000_000  # rates whose filter would be larger are rounded to a hundred: under 1.3 %, no word changes
 )
@@ -30,45 +36,49 @@ _KERNEL_PHASES: Final = (
 Samples = npt.NDArray[np.float32]
 
 
-class RawPcm(NamedTuple):
-    """Declared form of raw 16-bit little-endian PCM: samples a second and interleaved channels."""
+class RawSound(NamedTuple):
+    """Declared form of sound without a header: libsndfile's subtype, samples a second, interleaved channels."""
 
+    codec: str  # PCM_16 (little-endian), ULAW or ALAW
     rate: int
     channels: int
 
 
-def raw_pcm(part: dict[str, Any]) -> RawPcm | None:
+def raw_sound(part: dict[str, Any]) -> RawSound | None:
     """
-    What a part declares of raw PCM by `encoding` or `mime`; None when its file says of itself what it is.
+    What a part declares of raw sound by `encoding` or `mime`; None when its file says of itself what it is.
 
     Raises:
         PartUnreadable: `audio_encoding` for an encoding that is not known or a rate that is missing or absurd.
     """
     encoding, mime = part.get("encoding"), part.get("mime") or ""
     kind, *fields = (piece.strip().lower() for piece in mime.split(";"))
-    if encoding is None and kind not in ("audio/l16", "audio/pcm"):
-        return None
-    if encoding is not None and encoding.lower() not in ("pcm16", "pcm_s16le", "l16"):
-        raise PartUnreadable("audio_encoding", '`encoding` is unknown: raw sound must be "pcm16"')
+    codec = _CODECS.get(kind if encoding is None else encoding.lower())
+    if codec is None:
+        if encoding is None:
+            return None
+        raise PartUnreadable("audio_encoding", '`encoding` is unknown: raw sound is "pcm16", "pcmu" or "pcma"')
     declared = dict(field.split("=", 1) for field in fields if "=" in field)
-    rate = _number(part.get("rate") or declared.get("rate"))
+    usual = None if codec == "PCM_16" else _TELEPHONE
+    rate = _number(part.get("rate") or declared.get("rate") or usual)
     channels = _number(part.get("channels") or declared.get("channels") or 1)
     if not _RATES[0] <= rate <= _RATES[1] or not 1 <= channels <= _CHANNELS:
         reason = f"raw sound needs a `rate` of {_RATES[0]} to {_RATES[1]} and 1 to {_CHANNELS} `channels`"
         raise PartUnreadable("audio_encoding", reason)
-    return RawPcm(rate, channels)
+    return RawSound(codec, rate, channels)
 
 
 def decode_audio(
-    data: bytes, path: str, *, max_seconds: float, pcm: RawPcm | None = None
+    data: bytes, path: str, *, max_seconds: float, raw: RawSound | None = None, own_rate: bool = False
 ) -> tuple[AudioPart, Degradation | None]:
     """
     Decode a clip to 16 kHz mono; what passes `max_seconds` is left out and said.
 
     Args:
-        data: the whole file, or raw samples when `pcm` tells their form.
+        data: the whole file, or raw sound when `raw` tells its form.
         path: "parts/1".
         max_seconds: how much of the clip is kept, from its beginning.
+        own_rate: keep the rate it has: a chunk of a call, whose ends are no ends of the sound.
 
     Returns:
         the part, samples in [-1, 1]; and a degradation when the clip is too long or its end damaged.
@@ -76,20 +86,23 @@ def decode_audio(
     Raises:
         PartUnreadable: `audio_format`, `audio_damaged` or `audio_empty`.
     """
-    mono, rate, cut, broken = _from_pcm(data, pcm, max_seconds) if pcm else _from_file(data, max_seconds)
+    if raw is not None and data[:4] == b".snd":  # audio/basic is raw by its definition, and often a file
+        raw = None
+    mono, rate, cut, broken = _from_raw(data, raw, max_seconds) if raw else _from_file(data, max_seconds)
     if not len(mono):
         raise PartUnreadable("audio_empty", "the clip holds no samples")
     if not np.isfinite(mono).all():
         raise PartUnreadable("audio_damaged", "the clip holds samples that are no numbers")
-    samples = resample(mono, rate)
+    samples = np.array(mono, np.float32) if own_rate else resample(mono, rate)
     np.clip(samples, -1.0, 1.0, out=samples)
+    part = AudioPart(path, samples, rate if own_rate else RATE)
     if cut:
         reason = f"the clip is longer than the limit `audio_s`, of which the first {max_seconds:g} s are read"
-        return AudioPart(path, samples), Degradation("audio_too_long", "too_long", path, reason)
+        return part, Degradation("audio_too_long", "too_long", path, reason)
     if broken:
         reason = f"the clip is cut or damaged after {len(mono) / rate:.1f} s; what comes before is read"
-        return AudioPart(path, samples), Degradation("audio_damaged", "failed", path, reason)
-    return AudioPart(path, samples), None
+        return part, Degradation("audio_damaged", "failed", path, reason)
+    return part, None
 
 
 def resample(mono: Samples, rate: int) -> Samples:
@@ -116,18 +129,27 @@ def _resampler(rate: int) -> Resample:
     return Resample(rate, RATE)
 
 
-def _from_pcm(data: bytes, pcm: RawPcm, max_seconds: float) -> tuple[Samples, int, bool, bool]:
-    """Raw samples to mono at their own rate; whether the clip is longer than allowed; whether its end is damaged."""
-    width = 2 * pcm.channels
+def _from_raw(data: bytes, raw: RawSound, max_seconds: float) -> tuple[Samples, int, bool, bool]:
+    """Raw sound to mono at its own rate; whether the clip is longer than allowed; whether its end is damaged."""
+    width = (2 if raw.codec == "PCM_16" else 1) * raw.channels
     frames = len(data) // width
-    keep = min(frames, int(max_seconds * pcm.rate))
-    values = np.frombuffer(data, dtype="<i2", count=keep * pcm.channels)
-    mono = values.reshape(keep, pcm.channels).mean(axis=1, dtype=np.float32) / np.float32(32_768)
-    return mono.astype(np.float32, copy=False), pcm.rate, frames > keep, len(data) % width != 0
+    keep = min(frames, int(max_seconds * raw.rate))
+    values, _ = soundfile.read(
+        io.BytesIO(data[: keep * width]),
+        dtype="float32",
+        always_2d=True,
+        format="RAW",
+        subtype=raw.codec,
+        endian="LITTLE",
+        samplerate=raw.rate,
+        channels=raw.channels,
+    )
+    mono = values.mean(axis=1, dtype=np.float32) if raw.channels > 1 else values[:, 0]
+    return mono, raw.rate, frames > keep, len(data) % width != 0
 
 
 def _from_file(data: bytes, max_seconds: float) -> tuple[Samples, int, bool, bool]:
-    """As `_from_pcm`, for a file that says what it is."""
+    """As `_from_raw`, for a file that says what it is."""
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_header(file)

@@ -89,7 +89,7 @@ class EventDecoder:
         self, sent: list[dict[str, Any]], envelope: EventEnvelope, limits: ports.Limits
     ) -> tuple[tuple[Part, ...], list[Degradation]]:
         """The parts that can be read, and what is to be said of the others."""
-        first = sent[0]
+        first, of_call = sent[0], envelope.body.get("stream") is not None
         if len(sent) == 1 and first["type"] == "text":  # most of all traffic
             text = first["text"]
             if len(text) <= limits.text_chars and len(text) <= self._outer.text_chars:
@@ -104,7 +104,9 @@ class EventDecoder:
         for index, part in enumerate(sent):
             path = f"parts/{index}"
             if part["type"] != "text":
-                found, problems = read_media(part, index, self._given(envelope, index), limits, self._outer)
+                found, problems = read_media(
+                    part, index, self._given(envelope, index), limits, self._outer, of_call=of_call
+                )
                 degraded += problems
                 if found is not None:
                     parts.append(found)

@@ -78,6 +78,11 @@ class EventEnvelope:
         return "\n".join(part["text"] for part in self.body["parts"] if part["type"] == "text")
 
     @property
+    def of_call(self) -> bool:
+        """True for sound that belongs to a stream."""
+        return self.body.get("stream") is not None and any(part["type"] == "audio" for part in self.body["parts"])
+
+    @property
     def deadline_ms(self) -> int | None:
         deadline: int | None = self.body.get("deadline_ms")
         return deadline
@@ -214,5 +219,5 @@ def _image_bytes(head: bytes, outer: OuterLimits) -> int:
 
 def _audio_bytes(part: dict[str, Any], head: bytes, length: int, outer: OuterLimits) -> int:
     """Samples at the file's own rate while it is read, and at 16 kHz in one view and its windows."""
-    seconds = length / 8_000 if part.get("encoding") or part.get("rate") else seconds_bound(head, length)
+    seconds = length / 4_000 if part.get("encoding") or part.get("rate") else seconds_bound(head, length)
     return int(min(seconds, outer.audio_s) * _SAMPLE_BYTES * 3)

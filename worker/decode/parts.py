@@ -9,7 +9,7 @@ from typing import Any, Final
 from worker.core import ports
 from worker.core.errors import OverLimit, PartUnreadable
 from worker.core.events import AudioPart, Claim, Degradation, ImagePart
-from worker.decode.audio import RawPcm, decode_audio, raw_pcm
+from worker.decode.audio import RawSound, decode_audio, raw_sound
 from worker.decode.envelope import OuterLimits
 from worker.decode.image import decode_image
 
@@ -17,7 +17,13 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def read_media(
-    part: dict[str, Any], index: int, given: bytes | PartUnreadable | None, limits: ports.Limits, outer: OuterLimits
+    part: dict[str, Any],
+    index: int,
+    given: bytes | PartUnreadable | None,
+    limits: ports.Limits,
+    outer: OuterLimits,
+    *,
+    of_call: bool = False,
 ) -> tuple[ImagePart | AudioPart | None, list[Degradation]]:
     """
     Decode a part that is not text.
@@ -27,6 +33,7 @@ def read_media(
         index: its place there.
         given: the part's content when it does not stand in `data`: the record's value, or what was fetched of a
             `ref`; or why it could not be fetched.
+        of_call: sound keeps its own rate, for the window of its call.
 
     Returns:
         the part, None when nothing of it can be read; and what is to be said of it.
@@ -42,13 +49,9 @@ def read_media(
             )
             return image, [problem] if problem else []
         if part["type"] == "audio":
-            pcm: RawPcm | None = raw_pcm(part)
-            clip, problem = decode_audio(
-                _content(part, index, given, limits, outer),
-                path,
-                max_seconds=min(limits.audio_s, outer.audio_s),
-                pcm=pcm,
-            )
+            form: RawSound | None = raw_sound(part)
+            content, longest = _content(part, index, given, limits, outer), min(limits.audio_s, outer.audio_s)
+            clip, problem = decode_audio(content, path, max_seconds=longest, raw=form, own_rate=of_call)
             return clip, [problem] if problem else []
         raise PartUnreadable("part_type_unknown", "the part is of no known type: send text, image or audio")
     except OverLimit as error:

@@ -51,16 +51,17 @@ class AudioPartV1(_Model):
     A clip of sound: base64 of a WAV, FLAC, OGG or MP3 file, or a `ref`.
 
     Raw 16-bit little-endian PCM is declared by `encoding` "pcm16" with `rate` and `channels`, or by `mime`
-    "audio/L16;rate=8000;channels=1" (little-endian too, whatever RFC 2586 says: it is what recorders send).
+    "audio/L16;rate=8000;channels=1" (little-endian too, whatever RFC 2586 says: it is what recorders send). Raw G.711
+    is "pcmu" or "pcma", or "audio/PCMU", "audio/PCMA", "audio/basic"; its rate is 8000 unless declared.
     """
 
     type: Literal["audio"]
     data: str | None = None
     ref: RefV1 | None = None
     mime: Name | None = None
-    encoding: Name | None = Field(default=None, description='"pcm16" for raw 16-bit little-endian samples')
-    rate: Whole | None = Field(default=None, description="samples a second, for raw PCM")
-    channels: Whole | None = Field(default=None, description="interleaved channels, for raw PCM")
+    encoding: Name | None = Field(default=None, description='"pcm16", "pcmu" or "pcma" for raw samples')
+    rate: Whole | None = Field(default=None, description="samples a second, for raw sound")
+    channels: Whole | None = Field(default=None, description="interleaved channels, for raw sound")
 
 
 class OtherPartV1(_Model):

@@ -21,7 +21,7 @@ class Credits:
         if events < 1 or decoded_bytes < 1:
             raise ConfigError("credits must be at least 1: raise flow.events and flow.decoded_bytes")
         self._events, self._bytes = events, decoded_bytes
-        self._events_held = self._bytes_held = 0
+        self._events_held = self._bytes_held = self._reserved = 0
         self._tenants: dict[str, list[int]] = {}  # events and bytes of each; those that hold nothing are not in it
         self._returned = asyncio.Event()
 
@@ -48,7 +48,7 @@ class Credits:
         """Admit one event of so many bytes; False when it must wait. None: of nobody that is known."""
         if self._events_held >= self._events:
             return False
-        if self._events_held and self._bytes_held + decoded_bytes > self._bytes:
+        if self._events_held and self._bytes_held + self._reserved + decoded_bytes > self._bytes:
             return False
         self._events_held += 1
         self._bytes_held += decoded_bytes
@@ -60,6 +60,13 @@ class Credits:
                 held[0] += 1
                 held[1] += decoded_bytes
         return True
+
+    def reserve(self, decoded_bytes: int) -> None:
+        """
+        What is held for longer than any event: the sound of open calls. Whoever holds it keeps below half of all, so
+        that events still pass.
+        """
+        self._reserved = decoded_bytes
 
     def give_back(self, events: int, decoded_bytes: int, of: Iterable[tuple[str | None, int]] = ()) -> None:
         """Return what finished events held. `of`: the tenant and the bytes of each that was taken for one."""

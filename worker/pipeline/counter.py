@@ -22,8 +22,9 @@ from worker.core.records import Headers, Position, Record
 from worker.deliver.admission import Admission
 from worker.deliver.credits import Credits
 from worker.deliver.decision import DecisionWriter
+from worker.pipeline.asking import Prepared
 from worker.pipeline.flow import Flow, Slot
-from worker.pipeline.judging import Judging, Prepared
+from worker.pipeline.judging import Judging
 from worker.score.assessment import Assessment
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,9 @@ from worker.core.decisions import Judgement
 from worker.core.ports import Decoder, Envelope, Policy
 from worker.core.records import Position, Record
 from worker.deliver.credits import Credits
+from worker.pipeline.asking import Prepared
 from worker.pipeline.flow import Flow, Slot
-from worker.pipeline.judging import Judging, Prepared
+from worker.pipeline.judging import Judging
 from worker.score.assessment import Assessment
 
 NOWHERE = Position("", 0, 0)  # of an event that no queue holds

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,9 @@ from worker.deliver.ledger import OffsetLedger
 from worker.deliver.order import OrderGate
 from worker.deliver.suspects import Suspects
 from worker.score.assessment import Assessment
+
+if TYPE_CHECKING:
+    from worker.pipeline.calls import Turn
 
 
 class FlowSettings(BaseModel):
@@ -57,6 +61,7 @@ class Slot:
 
     __slots__ = (
         "assessment",
+        "call",
         "candidate",
         "code",
         "decoded_bytes",
@@ -91,6 +96,7 @@ class Slot:
         self.failures: tuple[str, ...] = ()  # kinds of error that it caused so far
         self.candidate: Policy | None = None  # tried beside the live policy
         self.together: Together | None = None  # what is read with it, in a conversation
+        self.call: Turn | None = None  # its place in its call, when it is a chunk of one
         self.trial: Slot | None = None
         self.waiter: asyncio.Future[None] | None = None  # who asked, when it was not the queue
 

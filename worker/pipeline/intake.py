@@ -14,6 +14,7 @@ from worker.core.ports import Decoder, Envelope, Policy, PolicyBook, Transport
 from worker.core.records import Partition, Record
 from worker.deliver.admission import Admission
 from worker.pipeline import trials
+from worker.pipeline.calls import CallPath
 from worker.pipeline.careful import Careful
 from worker.pipeline.changelog import Changelog
 from worker.pipeline.flow import Flow
@@ -48,8 +49,10 @@ class Intake:
         admission: Admission,
         streams: Streams,
         changelog: Changelog,
+        calls: CallPath | None = None,
     ) -> None:
         self._streams = streams
+        self._calls = calls
         self._admission = admission
         self._flow = flow
         self._transport = transport
@@ -134,6 +137,8 @@ class Intake:
                 self._preparing.light(slot, envelope, policy)
                 continue
             flow.enter(slot, envelope.order_key)
+            if envelope.of_call and self._calls is not None:
+                self._calls.enter(slot, envelope.order_key)
             self._chunk.append(admitted)
             if len(self._chunk) >= flow.settings.prepare_events:
                 self._flush()
@@ -180,6 +185,8 @@ class Intake:
                     return parked
                 continue
             if policy is not None:
+                if envelope.of_call and trials.needs_trial(policy, candidate):
+                    candidate = None  # a second set of windows for each call would be a second transcript too
                 return envelope, policy, candidate
             reason = "no policy for the event's tenant and none for `*`: add one to tenants.json"
             return NotAnEvent("unknown_tenant", reason, envelope.tenant)

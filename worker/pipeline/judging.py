@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from worker.core.decisions import Hit
 from worker.core.errors import ModelFailed
 from worker.core.events import AudioPart, Degradation, ImagePart, PartType, TextPart
 from worker.core.ports import Extractor, Policy, Scorer
-from worker.core.views import Hashes, ModelRef, TextSource, View, ViewKind
+from worker.core.views import TextSource, View, ViewKind
+from worker.pipeline.asking import Device, Job, Prepared, Source, Ticket, ViewMaker, share_of
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.languages import left_out, understood
 from worker.pipeline.parking import Parking
 from worker.pipeline.together import read_together
 from worker.score.assessment import Assessment
 from worker.score.lane import Answer, Ask, Late
-from worker.window.normalise import Normalised
 
-Source = tuple[TextSource, Normalised | None]  # a text as written and, where that differs, as its reader sees it
-Job = tuple[str, Ask]  # a lane's name and what it is asked
+if TYPE_CHECKING:
+    from worker.pipeline.hearing import Hearing
+
 _TEXT = (PartType.TEXT,)
-
-
-class Ticket(NamedTuple):
-    """Whose view a lane holds."""
-
-    slot: Slot
-    lane: str
-    model: ModelRef
-    reads: bool  # True for an extractor
-    of: Assessment  # the attempt at the slot's event that asked
-
-
-class Prepared(NamedTuple):
-    """An event's first views, made off the loop and ready for their lanes."""
-
-    slot: Slot
-    jobs: list[Job]
-
-
-class ViewMaker(Protocol):
-    """`window/`: events and derived texts to views."""
-
-    def normalised(self, text: str) -> Normalised | None: ...
-
-    def foreign(self, text: str) -> str | None: ...
-
-    def texts(self, sources: Sequence[Source]) -> tuple[list[View], list[Degradation]]: ...
-
-    def joint(self, sources: Sequence[TextSource]) -> TextSource | None: ...
-
-    def image(self, part: ImagePart) -> list[View]: ...
-
-    def hashes(self, part: ImagePart) -> Hashes: ...
-
-    def audio(self, part: AudioPart) -> list[View]: ...
-
-
-class Device(Protocol):
-    """`score/device.py`: runs batches of lanes off the loop, and calls back on it."""
-
-    def submit(self, lane: str, asks: Sequence[Ask]) -> None: ...
 
 
 class Judging:
@@ -87,12 +48,17 @@ class Judging:
         self._views = views
         self._text_scorers = tuple(name for name, scorer in scorers.items() if scorer.kind is ViewKind.TEXT)
         self._device: Device | None = None
+        self._hearing: Hearing | None = None
         self._scorers = scorers
         self._readers = readers
 
     def attach(self, device: Device) -> None:
         """The device that answers by `on_done`; without one (lists alone) no view ever needs it."""
         self._device = device
+
+    def listen_to_calls(self, hearing: Hearing) -> None:
+        """Who takes chunks of calls; without anyone, or without a model that hears, a chunk is judged like a clip."""
+        self._hearing = hearing
 
     def on_broken(self, start_over: Callable[[Slot], None]) -> None:
         """Who takes an event from its beginning when judging it broke."""
@@ -128,17 +94,21 @@ class Judging:
                 case ImagePart():
                     listed = self._match_picture(assessment, part)
                     views = self._views.image(part) if slot.terms.shed is None else ()
-                    jobs += self._look(slot, part.path, views, listed=listed)
-                case AudioPart():
+                    jobs += self.look(slot, part.path, views, listed=listed)
+                case AudioPart() if slot.call is None:
                     clips = self._views.audio(part) if slot.terms.shed is None else ()
-                    jobs += self._look(slot, part.path, clips)
+                    jobs += self.look(slot, part.path, clips)
         jobs += self._read(slot, texts)
         jobs += self._read_together(slot)
         if assessment.open_reads == 0:
-            jobs += self._read_jointly(slot)
+            jobs += self.read_jointly(slot)
         return Prepared(slot, jobs)
 
     def begin(self, prepared: Sequence[Prepared]) -> None:
+        """Hand first views to their lanes, those of a call's chunks in the call's order."""
+        self._submit(prepared if self._hearing is None else self._hearing.in_turn(prepared))
+
+    def _submit(self, prepared: Sequence[Prepared]) -> None:
         """Hand views to their lanes; an event without any is complete."""
         by_lane: dict[str, list[Ask]] = {}
         for one in prepared:
@@ -154,21 +124,27 @@ class Judging:
         """Fold a finished batch in; called on the loop by the device."""
         continued: list[Prepared] = []
         for answer in answers:
-            slot = answer.ticket.slot
+            slot, hop = answer.ticket.slot, answer.ticket.hop
             if slot.assessment is not answer.ticket.of:
                 continue  # asked by an attempt that was given up
-            try:
-                jobs = self._fold(answer)
-            except Exception as error:  # noqa: BLE001  # whatever it is, its neighbours must not wait for ever
-                if self._parking.broke(slot, "judging", error):
-                    continued.append(Prepared(slot, []))
-                else:
-                    assert self._start_over is not None, "nobody starts a broken event over. This is a bug."
-                    self._start_over(slot)
-                continue
-            if jobs or slot.assessment.complete:
-                continued.append(Prepared(slot, jobs))
-        self.begin(continued)
+            if hop is None:
+                continued += self.guarded(slot, partial(self._fold, answer))
+            elif self._hearing is not None and isinstance(answer.result, TextSource | ModelFailed | Late):
+                continued += self._hearing.answered(hop, answer.result)
+        self._submit(continued)
+
+    def guarded(self, slot: Slot, work: Callable[[], list[Job]]) -> list[Prepared]:
+        """What `work` asks next for a slot; when it breaks, the slot alone is started over or given up."""
+        try:
+            jobs = work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, its neighbours must not wait for ever
+            if self._parking.broke(slot, "judging", error):
+                others = self._hearing.give_up(slot) if self._hearing is not None else []
+                return [Prepared(slot, []), *others]
+            assert self._start_over is not None, "nobody starts a broken event over. This is a bug."
+            self._start_over(slot)
+            return []
+        return [Prepared(slot, jobs)] if jobs or _of(slot).complete else []
 
     def _fold(self, answer: Answer) -> list[Job]:
         """One answer into its assessment; gives what is to be asked next."""
@@ -187,7 +163,7 @@ class Judging:
         else:
             assessment.scored(view, ticket.model, result)
         if ticket.reads and assessment.open_reads == 0:
-            jobs += self._read_jointly(ticket.slot)
+            jobs += self.read_jointly(ticket.slot)
         return jobs
 
     def _match_picture(self, assessment: Assessment, part: ImagePart) -> bool:
@@ -197,7 +173,7 @@ class Judging:
             assessment.findings.hits += policy.match_images(part.path, self._views.hashes(part))
         return policy.knows_pictures
 
-    def _look(self, slot: Slot, path: str, views: Sequence[View], *, listed: bool = False) -> list[Job]:
+    def look(self, slot: Slot, path: str, views: Sequence[View], *, listed: bool = False) -> list[Job]:
         """
         Jobs of a picture or clip; one that neither a model nor a list looks at is said, never passed as harmless.
 
@@ -215,7 +191,7 @@ class Judging:
         jobs: list[Job] = []
         if terms.shed is not None:
             return jobs
-        share = (terms.tenant, terms.weight, terms.deadline, terms.expendable)
+        share = share_of(slot)
         for name, scorer in self._scorers.items():
             concepts = assessment.policy.concepts(name)
             if concepts is None:
@@ -231,11 +207,15 @@ class Judging:
         return jobs
 
     def _read(self, slot: Slot, sources: Sequence[TextSource]) -> list[Job]:
+        """The event's own texts, which are read together as well when all are known."""
+        _of(slot).sources.extend(sources)
+        return self.read(slot, sources)
+
+    def read(self, slot: Slot, sources: Sequence[TextSource]) -> list[Job]:
         """Match the lists in texts and cut them into views for the text models."""
         if not sources:
             return []
         assessment = _of(slot)
-        assessment.sources.extend(sources)
         normalised = self._match(assessment, sources)
         if slot.terms.shed is not None or not self._reads_text(assessment.policy):
             return []
@@ -254,7 +234,7 @@ class Judging:
             view.excerpt = True  # one of many chances of a false alarm
         return self._route(slot, views)
 
-    def _read_jointly(self, slot: Slot) -> list[Job]:
+    def read_jointly(self, slot: Slot) -> list[Job]:
         """All texts of the event together, so that a sentence split between picture and caption is read whole."""
         assessment = _of(slot)
         if len(assessment.sources) < 2:

@@ -13,8 +13,9 @@ from worker.core.events import Claim
 from worker.core.ports import Claims, Decoder, Envelope, Policy
 from worker.deliver.parking import ParkingSettings
 from worker.pipeline import trials
+from worker.pipeline.asking import Prepared
 from worker.pipeline.flow import Flow, Slot
-from worker.pipeline.judging import Judging, Prepared
+from worker.pipeline.judging import Judging
 from worker.pipeline.parking import Parking
 from worker.pipeline.threads import DecodeThreads
 from worker.score.assessment import Assessment

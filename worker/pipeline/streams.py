@@ -176,7 +176,8 @@ def _of_sound(event: Event, verdict: Verdict, answer: Answer, heard: Sequence[He
     speaker = event.stream.speaker if event.stream else None
     tracks: set[TrackKey] = {("call", one.speaker) for one in heard} | {("call", speaker)}
     level = answer.level(*tracks)
-    others = max((r.action for r in verdict.reasons if r.type != _AUDIO), default=Action.ALLOW)
+    alone = not assessment.windows  # a chunk that was put apart from its call is judged by itself
+    others = max((r.action for r in verdict.reasons if alone or r.type != _AUDIO), default=Action.ALLOW)
     rules = assessment.policy.calls
     why = (
         f"the call stands at {level.label} for this speaker"

@@ -18,8 +18,9 @@ from worker.core.decisions import Findings
 from worker.core.events import Event
 from worker.core.ports import DecideEach, Policy
 from worker.deliver.candidate import Tried
+from worker.pipeline.asking import Prepared
 from worker.pipeline.flow import Flow, Slot
-from worker.pipeline.judging import Judging, Prepared
+from worker.pipeline.judging import Judging
 from worker.score.assessment import Assessment
 
 log = structlog.get_logger(__name__)

@@ -9,8 +9,8 @@ import numpy as np
 
 from worker.core.events import AudioPart, ImagePart, PartType
 from worker.core.views import Evidence, Floats, View, ViewKind
+from worker.window.resample import RATE, resample, usable
 
-RATE: Final = 16_000
 _GRAIN: Final = RATE // 50  # loudness is measured in steps of 20 ms
 _SLACK: Final = 4 * RATE  # how far from the even cut a quiet place is looked for
 _QUIET: Final = 0.35  # of the mean loudness: below it one cuts cleanly, above it the pieces overlap
@@ -40,11 +40,12 @@ def audio_views(part: AudioPart, *, window_s: float = 30.0) -> list[View]:
     One view for a clip up to `window_s` seconds; a longer one is cut evenly at quiet places, cost is samples.
 
     Where no place is quiet the pieces overlap by half a second, so that no word is only half heard. Evidence has the
-    seconds from the clip's beginning. Every sample is in a view.
+    seconds from the clip's beginning. Every sample is in a view. A clip of another rate becomes 16 kHz first.
     """
+    samples = resample(part.samples, usable(part.rate))
     return [
-        View(part.path, ViewKind.AUDIO, (PartType.AUDIO,), part.samples[a:b], b - a, Evidence(t=(a / RATE, b / RATE)))
-        for a, b in _stretches(part.samples, int(window_s * RATE))
+        View(part.path, ViewKind.AUDIO, (PartType.AUDIO,), samples[a:b], b - a, Evidence(t=(a / RATE, b / RATE)))
+        for a, b in _stretches(samples, int(window_s * RATE))
     ]
 
 

@@ -63,6 +63,9 @@ def codes_of(event: Event) -> list[tuple[str, str]]:
         ("OGG", "VORBIS", 32_000, 1),
         ("OGG", "OPUS", 48_000, 2),
         ("MP3", None, 44_100, 2),
+        ("WAV", "ULAW", 8_000, 1),
+        ("WAV", "ALAW", 8_000, 1),
+        ("AU", "ULAW", 8_000, 1),
     ],
 )
 def test_any_format_rate_and_channel_count_becomes_16_khz_mono(
@@ -85,6 +88,39 @@ def test_raw_pcm_is_read_as_declared(fields: dict[str, Any]) -> None:
     samples = clip_of(raw, **fields)
     assert len(samples) == 16_000
     assert loudest_hz(samples) == pytest.approx(440, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("subtype", "fields"),
+    [
+        ("ULAW", {"encoding": "pcmu"}),
+        ("ULAW", {"mime": "audio/PCMU"}),
+        ("ULAW", {"mime": "audio/basic"}),
+        ("ALAW", {"encoding": "PCMA", "rate": 8_000, "channels": 1}),
+        ("ALAW", {"mime": "audio/PCMA;rate=8000"}),
+    ],
+)
+def test_raw_telephone_sound_is_read_at_8_khz_unless_it_says_otherwise(subtype: str, fields: dict[str, Any]) -> None:
+    """G.711 as a gateway sends it: one byte a sample, no header."""
+    samples = clip_of(saved(tone(1.0, 8_000), 8_000, "RAW", subtype), **fields)
+    assert len(samples) == 16_000
+    assert loudest_hz(samples) == pytest.approx(440, abs=2)
+    assert np.abs(samples).max() == pytest.approx(0.5, abs=0.02)
+
+
+def test_audio_basic_with_a_file_header_is_read_as_the_file_it_is() -> None:
+    """The media type means raw G.711, and many send an AU file under it."""
+    content = saved(tone(1.0, 8_000), 8_000, "AU", "ULAW")
+    assert len(clip_of(content, mime="audio/basic")) == 16_000
+
+
+def test_a_chunk_of_a_call_keeps_its_own_rate() -> None:
+    """Its ends are no ends of the sound: it becomes 16 kHz together with its neighbours."""
+    content = saved(tone(0.02, 8_000), 8_000, "RAW", "ULAW")
+    event = read(media("audio", content, encoding="pcmu") | {"stream": {"id": "call-1", "offset_ms": 40}})
+    (part,) = event.parts
+    assert isinstance(part, AudioPart)
+    assert (part.rate, len(part.samples)) == (8_000, 160)
 
 
 def test_a_rate_that_shares_no_factor_with_16_khz_costs_no_enormous_filter() -> None:

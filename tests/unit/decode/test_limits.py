@@ -23,7 +23,7 @@ TEXT = {"type": "text", "text": "hello"}
         ({"type": "audio", "ref": {"url": "https://example.invalid/a.wav"}}, "ref_not_allowed"),
         ({"type": "image", "data": "PHN2Zy8+"}, "image_format"),
         ({"type": "audio", "data": "PHN2Zy8+"}, "audio_format"),
-        ({"type": "audio", "data": "AAAA", "encoding": "mulaw"}, "audio_encoding"),
+        ({"type": "audio", "data": "AAAA", "encoding": "g729"}, "audio_encoding"),
         ({"type": "audio", "data": "AAAA", "mime": "audio/L16;rate=0"}, "audio_encoding"),
     ],
 )

@@ -36,6 +36,18 @@ def test_an_event_larger_than_all_credits_goes_alone() -> None:
     assert not credits.take(1)
 
 
+def test_what_is_reserved_is_not_there_for_events() -> None:
+    """The sound of open calls outlives its chunks; an event goes alone all the same, so nothing waits for ever."""
+    credits = Credits(events=5, decoded_bytes=100)
+    credits.reserve(50)
+    assert credits.take(40)
+    assert not credits.take(20)
+    credits.reserve(30)
+    assert credits.take(20)
+    credits.give_back(2, 60)
+    assert credits.take(90)
+
+
 def test_free_events_count_down_and_up() -> None:
     """The intake polls for no more than it may admit."""
     credits = Credits(events=2, decoded_bytes=100)

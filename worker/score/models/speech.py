@@ -7,7 +7,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ctranslate2
@@ -19,6 +19,7 @@ from faster_whisper.tokenizer import Tokenizer
 from worker.core.errors import ModelFailed
 from worker.core.views import Evidence, Floats, ModelRef, Segment, TextSource, View, ViewKind
 from worker.score.models.voice import RATE, VoiceFinder
+from worker.score.models.word_times import SpokenWord, word_times
 from worker.score.weights import WHISPER_TINY_EN, Pinned
 
 NAME = "whisper-tiny.en"
@@ -43,13 +44,19 @@ _UNLIKELY = -1.0  # mean log probability, as in openai/whisper
 
 @dataclass(slots=True)
 class Utterance:
-    """A stretch of speech: of which view, where in the clip [s], and float32 [T] samples."""
+    """
+    A stretch of speech: of which view, where in the clip [s], and float32 [T] samples.
+
+    word_times: whether it is asked when each word is said.
+    """
 
     view: int
     start: float
     end: float
     samples: Floats
+    word_times: bool = False
     text: str = ""
+    words: tuple[SpokenWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Reading:
     likelihood: float  # mean log probability of a token
     silent: bool  # Whisper itself thinks that nobody speaks
     looped: bool
+    words: tuple[SpokenWord, ...] = ()
 
 
 class SpeechReader:
@@ -96,7 +104,8 @@ class SpeechReader:
 
     def extract(self, views: Sequence[View]) -> list[TextSource]:
         """
-        For each view its transcript, a segment with t0 and t1 in seconds of the clip for each utterance.
+        For each view its transcript, a segment with t0 and t1 in seconds of the clip for each utterance, or for each
+        word where the view asks for that.
 
         Raises:
             ModelFailed: a model raised; the message holds no content.
@@ -116,7 +125,7 @@ class SpeechReader:
     def _utterances(self, views: Sequence[View]) -> list[Utterance]:
         stretches = self._pool.map(self._voice.find, (view.content for view in views))
         return [
-            Utterance(place, start / RATE, end / RATE, view.content[start:end])
+            Utterance(place, start / RATE, end / RATE, view.content[start:end], view.word_times)
             for place, (view, found) in enumerate(zip(views, stretches, strict=True))
             for start, end in found
         ]
@@ -128,7 +137,8 @@ class SpeechReader:
             if reading.looped:
                 # cut features can loop where the full window does not
                 reading = self._reread(utterance, reading)
-            utterance.text = "" if reading.silent else reading.text
+            if not reading.silent:
+                utterance.text, utterance.words = reading.text, reading.words
 
     def _reread(self, utterance: Utterance, first: Reading) -> Reading:
         plain = self._decode([utterance], _FULL)[0]
@@ -139,8 +149,9 @@ class SpeechReader:
 
     def _decode(self, batch: Sequence[Utterance], samples: int, **options: Any) -> list[Reading]:
         features = np.stack([self._features(utterance.samples, samples) for utterance in batch])
+        heard = self._whisper.encode(ctranslate2.StorageView.from_array(features))
         results = self._whisper.generate(
-            ctranslate2.StorageView.from_array(features),
+            heard,
             [self._prompt] * len(batch),
             beam_size=1,
             max_length=len(self._prompt) + _most_tokens(samples),
@@ -148,7 +159,12 @@ class SpeechReader:
             return_no_speech_prob=True,
             **options,
         )
-        return [self._reading(result, len(u.samples)) for u, result in zip(batch, results, strict=True)]
+        readings = [self._reading(result, len(u.samples)) for u, result in zip(batch, results, strict=True)]
+        if not batch[0].word_times:
+            return readings
+        tokens, frames = [r.sequences_ids[0] for r in results], [len(u.samples) // 160 for u in batch]
+        timed = word_times(self._whisper, self._tokens, heard, tokens, frames)
+        return [replace(reading, words=words) for reading, words in zip(readings, timed, strict=True)]
 
     def _features(self, samples: Floats, length: int) -> Floats:
         """float32 [80, length / 160]: the log-mel spectrum of the samples with silence after them."""
@@ -174,9 +190,9 @@ def _most_tokens(samples: int) -> int:
 
 
 def _batches(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    buckets: dict[int, list[Utterance]] = defaultdict(list)
+    buckets: dict[tuple[int, bool], list[Utterance]] = defaultdict(list)
     for utterance in utterances:
-        buckets[_padded(utterance)].append(utterance)
+        buckets[_padded(utterance), utterance.word_times].append(utterance)
     for _, bucket in sorted(buckets.items()):
         for first in range(0, len(bucket), _BATCH):
             yield bucket[first : first + _BATCH]
@@ -188,10 +204,23 @@ def _repetitive(text: str) -> bool:
 
 
 def _transcript(view: View, spoken: Sequence[Utterance]) -> TextSource:
+    if view.word_times:
+        return _word_by_word(view, spoken)
     segments, place = [], 0
     for utterance in spoken:
         evidence = Evidence(t=(round(utterance.start, 2), round(utterance.end, 2)))
         segments.append(Segment(place, place + len(utterance.text), evidence))
         place += len(utterance.text) + 1
     text = "\n".join(utterance.text for utterance in spoken)
+    return TextSource(f"{view.path}/transcript", text, view.types, tuple(segments))
+
+
+def _word_by_word(view: View, spoken: Sequence[Utterance]) -> TextSource:
+    segments, text = [], ""
+    for utterance in spoken:
+        for word in utterance.words:
+            text += " " if text else ""
+            place = Evidence(t=(utterance.start + word.start, utterance.start + word.end))
+            segments.append(Segment(len(text), len(text) + len(word.text), place))
+            text += word.text
     return TextSource(f"{view.path}/transcript", text, view.types, tuple(segments))

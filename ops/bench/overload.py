@@ -45,7 +45,7 @@ from ops.kafka.broker import Broker
 from worker.core.ports import CategorySpec
 from worker.core.records import Draft
 from worker.core.views import Concepts, Floats, ModelRef, View, ViewKind
-from worker.score.batcher import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.profile import Models
 from worker.settings import Settings, load
 

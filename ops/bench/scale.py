@@ -47,7 +47,7 @@ async def work(args: dict[str, Any]) -> None:
     from worker.core import log
     from worker.core.clock import SystemClock
     from worker.lifecycle import spare_the_collector, stop_on_signals
-    from worker.score.batcher import BatchLimits
+    from worker.score.batch import BatchLimits
 
     log.configure(level="error")
     logging.disable(logging.ERROR)

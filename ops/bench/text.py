@@ -37,7 +37,7 @@ from worker.core.views import Floats, TextSource, empty_scores
 from worker.policy.compile import CompiledPolicy, compile_policy
 from worker.policy.folder import read_folder
 from worker.policy.resolve import resolve
-from worker.score.batcher import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.device import Device
 from worker.score.lane import Answer, Ask, Lane, Late

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from worker.core.ports import CategorySpec
 from worker.core.views import Concepts, Floats, ModelRef, View, ViewKind
-from worker.score.batcher import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.profile import Models
 
 _KNOWN = {"stormy": 1, "gusty": 2}

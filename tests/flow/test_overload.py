@@ -21,7 +21,7 @@ from worker.app import Worker
 from worker.core.clock import Clock, FakeClock
 from worker.core.ports import CategorySpec
 from worker.core.views import Concepts, Floats, ModelRef, View, ViewKind
-from worker.score.batcher import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.profile import Models
 from worker.settings import load
 from worker.transport.memory import MemoryLog, MemoryTransport

@@ -1,257 +1,234 @@
-"""Which waiting items leave together, and when: pure, over costs and a clock, never over tensors."""
+"""Which waiting items leave together, and when: pure, over costs, deadlines and a clock, never over tensors."""
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left, insort
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from worker.core.clock import Clock
-from worker.core.errors import ConfigError
-from worker.score.fair import FairOrder
+from worker.score.batch import Batch, BatchLimits, Left, Plan
+from worker.score.company import run_around
+from worker.score.latency import Latency
+from worker.score.waiting import Waiting, WaitingRoom
 
 Item = TypeVar("Item")
 
-
-class Left(Enum):
-    """Why a batch left."""
-
-    FULL = "full"  # as many items as the ceiling allows
-    COST = "cost"  # one more would have passed the ceiling on cost, or wasted too much on padding
-    WAIT = "wait"  # its oldest item had waited as long as it may
-    IDLE = "idle"  # the device had nothing better to do
-    DRAIN = "drain"  # nothing more will come
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """
-    Hard ceilings of one batch, costs in the lane's unit (tokens, pixels, samples).
-
-    items: most items.
-    cost: most padded cost, that is items times the dearest of them; an item over it leaves alone.
-    wait_s: seconds an item may wait for company; 0 lets it go as soon as the device is free.
-    waste: most padding, as a share of the items' own cost.
-    overhead: padding always allowed, as much as starting another batch would cost.
-
-    Raises:
-        ConfigError: a ceiling that nothing can pass under.
-    """
-
-    items: int
-    cost: int
-    wait_s: float = 0.0
-    waste: float = 0.2
-    overhead: int = 0
-
-    def __post_init__(self) -> None:
-        if self.items < 1 or self.cost < 1:
-            raise ConfigError("a batch must hold at least 1 item and 1 unit of cost: raise the lane's ceilings")
-        if min(self.wait_s, self.waste, self.overhead) < 0:
-            raise ConfigError("a batch's wait, waste and overhead cannot be negative: set them to 0 or more")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[Item]):
-    """What leaves together: `items` in rising cost, `padded` their number times the dearest, `since` of the oldest."""
-
-    items: tuple[Item, ...]
-    cost: int
-    padded: int
-    since: float
-    left: Left
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Item]):
-    item: Item
-    cost: int
-    since: float
-    deadline: float
-    tenant: str
-    tag: float  # its place in the fair order
+_REACH = 2  # batches' worth of the line that company comes from, while several tenants or deadlines wait
+_SHARES = (1.0, 0.5, 0.25)  # of a full batch, tried in turn under pressure
+_RECENT_S = 10.0  # how long a short deadline is remembered
 
 
 class Batcher(Generic[Item]):
     """
-    A queue that gives the item whose turn it is company of about the same cost.
+    A queue that gives the item that leads a batch company of about the same cost.
 
-    Whose turn it is: tenants share the lane by weight (`FairOrder`), and each tenant's items go oldest first. Padding
-    is what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around that item,
-    widened on the side that adds least padding; while several tenants wait, company comes from the next two batches'
-    worth of the fair order alone, so that a flood of one tenant cannot fill what is due to another. Every batch holds
-    the item whose turn it is: nothing starves.
+    Who leads: the item with the earliest deadline that can still be kept; without one the item whose turn it is.
+    Tenants share the lane by weight (`FairOrder`), each tenant's items oldest first, and while several wait both leader
+    and company come from the next two batches' worth of the fair order alone: a flood of one tenant, however urgent,
+    cannot take what is due to another.
+
+    Padding is what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around its
+    leader (`run_around`), as far as the ceilings and the leader's deadline allow.
     """
 
-    def __init__(self, limits: BatchLimits, clock: Clock) -> None:
+    def __init__(self, limits: BatchLimits, clock: Clock, latency: Latency | None = None) -> None:
         self.limits = limits
         self._clock = clock
-        self._waiting: OrderedDict[int, _Waiting[Item]] = OrderedDict()  # by arrival
-        self._by_tenant: dict[str, OrderedDict[int, float]] = {}  # arrival to tag, in both orders at once
-        self._turns: list[
-            tuple[float, int, str]
-        ] = []  # heap of (tag, arrival, tenant) of each tenant's first; some gone
-        self._fair = FairOrder()
-        self._by_cost: list[tuple[int, int]] = []  # (cost, arrival), sorted
-        self._arrivals = 0
-        self._cost = 0
+        self._latency = latency or Latency(0.0, 0.0)
+        self._room: WaitingRoom[Item] = WaitingRoom()
+        self._tightest, self._tightest_at = float("inf"), float("-inf")
         self._draining = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._room)
 
     @property
     def cost(self) -> int:
         """Sum of the costs of all that waits."""
-        return self._cost
+        return self._room.cost
 
     @property
     def deadline(self) -> float:
-        """Deadline of the item whose turn it is, monotonic seconds; infinite when nothing waits."""
-        return self._waiting[self._next()].deadline if self._waiting else float("inf")
+        """The earliest deadline that may be kept, monotonic seconds; infinite when there is none."""
+        return self._room.hopeful[0][0] if self._room.hopeful else float("inf")
 
     @property
     def since(self) -> float:
         """When the oldest item came, monotonic seconds; infinite when nothing waits."""
-        return next(iter(self._waiting.values())).since if self._waiting else float("inf")
+        return self._room.oldest.since if self._room else float("inf")
 
     @property
     def full(self) -> bool:
         """True when more waits than one batch can take, so waiting longer gains nothing."""
-        return len(self._waiting) >= self.limits.items or self._cost >= self.limits.cost
+        return len(self._room) >= self.limits.items or self.cost >= self.limits.cost
+
+    @property
+    def tightest_s(self) -> float:
+        """The shortest time to a deadline with which an item came lately; infinite without one."""
+        return self._tightest if self._clock.now() - self._tightest_at <= _RECENT_S else float("inf")
 
     def add(
-        self, item: Item, cost: int, deadline: float = float("inf"), *, tenant: str = "", weight: float = 1.0
+        self,
+        item: Item,
+        cost: int,
+        deadline: float = float("inf"),
+        *,
+        tenant: str = "",
+        weight: float = 1.0,
+        expendable: bool = False,
     ) -> None:
         """
         Queue `item`; `cost` of at least 1 in the lane's unit, `deadline` in monotonic seconds.
 
         weight: of the tenant against others that wait, above 0.
+        expendable: nobody wants it past its deadline; see `give_up`.
         """
-        cost, number = max(1, cost), self._arrivals
-        tag = self._fair.tag(tenant, cost, weight)
-        self._waiting[number] = _Waiting(item, cost, self._clock.now(), deadline, tenant, tag)
-        line = self._by_tenant.get(tenant)
-        if line is None:
-            line = self._by_tenant[tenant] = OrderedDict()
-            heapq.heappush(self._turns, (tag, number, tenant))
-        line[number] = tag
-        insort(self._by_cost, (cost, number))
-        self._arrivals += 1
-        self._cost += cost
+        now = self._clock.now()
+        if 0 < deadline - now <= self.tightest_s:
+            self._tightest, self._tightest_at = deadline - now, now
+        self._room.add(item, max(1, cost), now, deadline, tenant, weight, expendable)
 
     def drain(self) -> None:
         """Nothing more will come: what waits is due at once."""
         self._draining = True
 
     def due_in_s(self) -> float | None:
-        """Seconds until a batch should leave: 0 when now, None when nothing waits."""
-        if not self._waiting:
+        """
+        Seconds until a batch should leave: 0 when now, None when nothing waits.
+
+        A batch that is not full waits for company until the latest start that keeps every deadline with one item more,
+        and never longer than its oldest item may wait.
+        """
+        if not self._room:
             return None
-        if self._draining or self.full:
+        if self._draining or self.full or not self.limits.wait_s:
             return 0.0
-        oldest = next(iter(self._waiting.values()))
-        return max(0.0, oldest.since + self.limits.wait_s - self._clock.now())
+        latest = self._room.oldest.since + self.limits.wait_s
+        count, dearest = len(self._room) + 1, self._room.dearest
+        if self._room.hopeful:
+            latest = min(latest, self.deadline - self._latency.bound_s(count * dearest, dearest))
+        return max(0.0, latest - self._clock.now())
 
-    def take(self) -> Batch[Item] | None:
-        """The batch that should leave first, due or not; None when nothing waits."""
-        if not self._waiting:
+    def give_up(self) -> list[Item]:
+        """
+        The expendable items that are past their deadline leave; so do those that will be, while others may keep theirs.
+
+        What the model could just as well have a try at stays: an estimate that is wrong is put right by trying.
+        """
+        self._settle()
+        before = float("inf") if self._room.hopeful else self._clock.now()
+        return [one.item for one in self._room.leave(self._room.doomed(before))]
+
+    def plan(self, *, longest_s: float = float("inf"), pressed: bool = False, turn: bool = False) -> Plan | None:
+        """
+        The batch that should leave first, due or not; None when nothing waits.
+
+        longest_s: seconds that it should not exceed; twice what its leader takes alone is always allowed.
+        pressed: not every deadline can be kept, so a leader is passed over whose deadline leaves room for no more
+            than a small batch; the device has time for more items that way.
+        turn: the item whose turn it is leads, unless it may keep a deadline; for the sake of those that have none.
+        """
+        if not self._room:
             return None
-        number = self._next()
-        turn = self._waiting[number]
-        due = self.due_in_s() == 0.0
-        company = self._by_cost if len(self._by_tenant) == 1 else self._next_in_line(2 * self.limits.items)
-        low, high = self._around(company, bisect_left(company, (turn.cost, number)))
-        chosen = company[low:high]
-        if company is self._by_cost:
-            del self._by_cost[low:high]
+        self._settle()
+        now, lead, left_s = self._clock.now(), self._room.turn(), float("inf")
+        hopeful: list[Waiting[Item]] = []
+        if self._room.hopeful and not (turn and self._room.is_without(lead.number)):
+            hopeful = self._hopeful(now, pressed)
+        if hopeful:
+            lead = self._leader(hopeful)
+            left_s = lead.deadline - now
+            places = sorted((one.cost, one.number) for one in (*hopeful, *self._without()))
+        elif self._room.tenants == 1:
+            places = self._room.by_cost
         else:
-            for place in chosen:
-                del self._by_cost[bisect_left(self._by_cost, place)]
-        self._fair.served(turn.tag)
-        leaving = [self._leave(arrival) for _, arrival in chosen]
-        if not self._waiting:
-            self._fair.rest()
-            self._turns.clear()
-        cost = sum(c for c, _ in chosen)
-        self._cost -= cost
-        since = min(one.since for one in leaving)
+            line = islice(self._room.in_turn(), _REACH * self.limits.items)
+            places = sorted((one.cost, one.number) for one in line)
+        longest_s = min(left_s, max(longest_s, 2 * self._latency.bound_s(lead.cost, lead.cost)))
+        middle = bisect_left(places, (lead.cost, lead.number))
+        low, high = run_around(places, middle, self.limits, self._latency, longest_s)
+        chosen = tuple(places[low:high])
+        seconds = self._latency.bound_s(len(chosen) * chosen[-1][0], chosen[-1][0])
+        return Plan(chosen, seconds, now + left_s, lead.since)
+
+    def take(self, plan: Plan | None = None) -> Batch[Item] | None:
+        """The batch of `plan`, made since the last change, or of the plain one; None when nothing waits."""
+        if plan is None and (plan := self.plan()) is None:
+            return None
+        due = self.due_in_s() == 0.0
+        turn = self._room.turn().tag
+        leaving = self._room.leave((number for _, number in plan.places), turn=turn)
         items = tuple(one.item for one in leaving)
-        return Batch(items, cost, len(items) * chosen[-1][0], since, self._why(len(items), due))
+        since = min(one.since for one in leaving)
+        return Batch(items, sum(one.cost for one in leaving), plan.padded, since, self._why(len(items), due))
 
-    def _next(self) -> int:
-        """Arrival number of the item whose turn it is; something waits."""
-        while True:
-            _, number, tenant = self._turns[0]
-            line = self._by_tenant.get(tenant)
-            if line is not None and next(iter(line)) == number:
-                return number
-            heapq.heappop(self._turns)  # it left as company, and its successor stands in the heap
+    def chunks(self) -> Iterator[tuple[float, float]]:
+        """What may keep its deadline, in full batches: (deadline in the middle of the batch, seconds it takes)."""
+        hopeful = self._room.hopeful
+        if hopeful:
+            mean = max(1, self.cost // len(self._room))
+            count = max(1, min(self.limits.items, self.limits.cost // mean))
+            for first in range(0, len(hopeful), count):
+                some = min(count, len(hopeful) - first)
+                yield hopeful[first + some // 2][0], self._latency.bound_s(some * mean, mean)
 
-    def _next_in_line(self, count: int) -> list[tuple[int, int]]:
-        """(cost, arrival) of the first `count` items in the fair order, sorted."""
-        first = []
-        for line in self._by_tenant.values():
-            items = iter(line.items())
-            number, tag = next(items)
-            first.append((tag, number, items))
-        heapq.heapify(first)
-        found: list[tuple[int, int]] = []
-        while first and len(found) < count:
-            _, number, items = first[0]
-            found.append((self._waiting[number].cost, number))
-            after = next(items, None)
-            if after is None:
-                heapq.heappop(first)
-            else:
-                heapq.heapreplace(first, (after[1], after[0], items))
-        return sorted(found)
-
-    def _leave(self, number: int) -> _Waiting[Item]:
-        one = self._waiting.pop(number)
-        line = self._by_tenant[one.tenant]
-        was_first = next(iter(line)) == number
-        del line[number]
-        if not line:
-            del self._by_tenant[one.tenant]
-        elif was_first:
-            following, tag = next(iter(line.items()))
-            heapq.heappush(self._turns, (tag, following, one.tenant))
-        return one
-
-    def _around(self, places: Sequence[tuple[int, int]], middle: int) -> tuple[int, int]:
-        """The run [low, high) of `places` around `middle` that fits the limits, grown by least padding first."""
-        low, high = middle, middle + 1
-        cost = dearest = places[middle][0]
-        while high - low < self.limits.items:
-            count = high - low
-            below = places[low - 1][0] if low > 0 else None
-            above = places[high][0] if high < len(places) else None
-            padding_below = float("inf") if below is None else dearest - below
-            padding_above = float("inf") if above is None else count * (above - dearest)
-            # ties go up: the dearer run fills the ceiling with fewer, later batches take the cheap ones together
-            steps = sorted(((padding_above, 0, above), (padding_below, 1, below)), key=lambda step: step[:2])
-            for _, side, added in steps:
-                if added is not None and self._fits(count + 1, max(dearest, added), cost + added):
-                    low, high = (low, high + 1) if side == 0 else (low - 1, high)
-                    cost, dearest = cost + added, max(dearest, added)
+    def _settle(self) -> None:
+        """Find those that will miss their deadlines, even alone and at once."""
+        now = self._clock.now()
+        hopeful = self._room.hopeful
+        if hopeful and hopeful[0][0] < now + self._latency.bound_s(self._room.dearest, self._room.dearest):
+            doomed = []
+            for deadline, number in hopeful:
+                cost = self._room[number].cost
+                if deadline < now + self._latency.bound_s(cost, cost):
+                    doomed.append(number)
+                elif deadline >= now + self._latency.bound_s(self._room.dearest, self._room.dearest):
                     break
-            else:
-                break
-        return low, high
+            self._room.despair(doomed)
 
-    def _fits(self, count: int, dearest: int, cost: int) -> bool:
-        padded = count * dearest
-        return padded <= self.limits.cost and padded - cost <= max(self.limits.overhead, self.limits.waste * cost)
+    def _hopeful(self, now: float, pressed: bool) -> list[Waiting[Item]]:
+        """
+        What is next in line and may keep its deadline; with one tenant in the order of deadlines, else in the fair one.
+
+        Under pressure without what leaves no time for a full batch, or else for a half, or else for a quarter.
+        """
+        most = len(self._room.hopeful)
+        for share in _SHARES if pressed else ():
+            with_time = (one for one in self._line() if one.deadline - now >= share * self._full_s(one.cost, most))
+            if found := list(islice(with_time, _REACH * self.limits.items)):
+                return found
+        return list(islice(self._line(), _REACH * self.limits.items))
+
+    def _line(self) -> Iterator[Waiting[Item]]:
+        room = self._room
+        if room.tenants == 1:
+            return (room[number] for _, number in room.hopeful)
+        return (one for one in room.in_turn() if not room.is_without(one.number))
+
+    def _leader(self, hopeful: Sequence[Waiting[Item]]) -> Waiting[Item]:
+        """The earliest deadline of those that are due in fairness: within a batch's cost of the first in line."""
+        first = min(one.tag for one in hopeful)
+        due = (one for one in hopeful if one.tag <= first + self.limits.cost)
+        return min(due, key=lambda one: (one.deadline, one.number))
+
+    def _full_s(self, cost: int, most: int) -> float:
+        """Seconds of a full batch, or of one of `most` items, around an item of `cost`."""
+        count = max(1, min(self.limits.items, self.limits.cost // cost, most))
+        return self._latency.bound_s(count * cost, cost)
+
+    def _without(self) -> list[Waiting[Item]]:
+        """What has no deadline to keep and is next in line, for company."""
+        if len(self._room.hopeful) == len(self._room):
+            return []
+        line = (one for one in self._room.in_turn() if not one.expendable and self._room.is_without(one.number))
+        return list(islice(line, _REACH * self.limits.items))
 
     def _why(self, count: int, due: bool) -> Left:
         if count == self.limits.items:
             return Left.FULL
-        if self._waiting:
+        if self._room:
             return Left.COST
         if self._draining:
             return Left.DRAIN

@@ -1,4 +1,4 @@
-"""The device: runs one batch at a time in its own thread and takes the lane whose oldest item has the least slack."""
+"""The device: runs one batch at a time in its own thread, in the order that `Dispatch` says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import structlog
 
 from worker.core.clock import Clock
 from worker.core.errors import ConfigError, ModelFailed
-from worker.score.batcher import Batch
-from worker.score.lane import Answer, Ask, Lane
+from worker.score.batch import Batch
+from worker.score.dispatch import Dispatch
+from worker.score.lane import LATE, Answer, Ask, Lane
 
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +85,7 @@ class Device:
             raise ConfigError("a device needs at least 1 thread: raise its setting")
         if len(self._lanes) != len(lanes):
             raise ConfigError("two lanes have the same name: rename one")
+        self._dispatch = Dispatch(lanes, clock)
         self._clock = clock
         self._on_done = on_done
         self._on_batch = on_batch
@@ -94,6 +96,7 @@ class Device:
         self._work: SimpleQueue[_Run | None] = SimpleQueue()
         self._runs: set[_Run] = set()  # handed to the threads, not back, not given up
         self._running = 0  # batches handed to the threads and not back yet
+        self._late = 0  # answers of nobody's asks that the loop has yet to give, in lots
         self._out = 0  # views in them
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -130,9 +133,8 @@ class Device:
             raise ConfigError(f"the device cannot take work for lane {lane}: it is not running")
         if lane not in self._lanes:
             raise ConfigError(f"the device has no lane {lane}: configure its model")
-        batcher = self._lanes[lane].batcher
         for ask in asks:
-            batcher.add(ask, ask.view.cost, ask.deadline, tenant=ask.tenant, weight=ask.weight)
+            self._lanes[lane].submit(ask)
         self._empty.clear()
         if not self._scheduled:
             # at the end of this turn of the loop, so that all that one turn submits can leave together
@@ -166,21 +168,37 @@ class Device:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._answer_late()
         while not self._closed and self._running <= self._threads:
-            # one batch ahead of the threads, but only a full one: it could not get better by waiting
-            lane = self._most_urgent(only_full=self._running == self._threads)
-            batch = lane.batcher.take() if lane is not None else None
-            if lane is None or batch is None:
+            # one batch ahead of the threads, so that they need not wait for this loop
+            following = self._dispatch.next(ahead=self._running == self._threads)
+            if following is None:
                 break
+            lane, batch = following
             self._running += 1
             self._out += len(batch.items)
             self._hand(_Run(lane, batch))
         if self._loop is not None and not self._closed and self._running < self._threads:
-            dues = [due for lane in self._lanes.values() if (due := lane.batcher.due_in_s()) is not None]
-            if dues:
-                self._timer = self._loop.call_later(min(dues), self._pump)
-        if not self._running and not self.waiting:
+            wait_s = self._dispatch.wait_s()
+            if wait_s is not None:
+                self._timer = self._loop.call_later(wait_s, self._pump)
+        if not self._running and not self._late and not self.waiting:
             self._empty.set()
+
+    def _answer_late(self) -> None:
+        """Answer what nobody wants any more, in a turn of its own: it may lead to new work."""
+        answers = [Answer(ask.ticket, ask.view, LATE) for _, asks in self._dispatch.give_up() for ask in asks]
+        if answers and self._loop is not None:
+            self._out += len(answers)
+            self._late += 1
+            self._loop.call_soon(self._late_answered, answers)
+
+    def _late_answered(self, answers: list[Answer]) -> None:
+        self._out -= len(answers)
+        self._late -= 1
+        if not self._closed:
+            self._pump()
+            self._on_done(answers)
 
     def _hand(self, run: _Run) -> None:
         self._runs.add(run)
@@ -216,15 +234,6 @@ class Device:
         self._pump()
         self._on_done([Answer(items[0].ticket, items[0].view, failed)])
 
-    def _most_urgent(self, *, only_full: bool) -> Lane | None:
-        """The lane with least slack, then the oldest work, among those with a batch that is due."""
-        due = [
-            lane
-            for lane in self._lanes.values()
-            if lane.batcher.due_in_s() == 0.0 and (lane.batcher.full or not only_full)
-        ]
-        return min(due, key=lambda lane: (lane.slack_s(), lane.batcher.since), default=None)
-
     def _run(self) -> None:
         """A thread's life: judge batches until told to stop."""
         assert self._loop is not None, "a thread started before the device. This is a bug."
@@ -250,7 +259,7 @@ class Device:
         self._out -= len(answers)
         if self._closed:
             return
-        lane.latency.observe(batch.padded, ended - started)
+        lane.ran(batch, ended - started)
         report = BatchReport(
             lane.name,
             len(answers),

@@ -12,9 +12,12 @@ from worker.core.clock import Clock
 from worker.core.errors import ModelFailed
 from worker.core.ports import Extractor, Scorer
 from worker.core.views import Concepts, Floats, TextSource, View
-from worker.score.batcher import Batcher, BatchLimits
+from worker.score.batch import Batch, BatchLimits
+from worker.score.batcher import Batcher
+from worker.score.latency import Latency
 
 _log = structlog.get_logger(__name__)
+_LATELY = 0.1  # what the last batch weighs in the usual time of a batch
 
 
 class Late:
@@ -30,7 +33,7 @@ class Ask(NamedTuple):
     A view to be judged. `ticket` is the caller's and comes back untouched; `concepts` is None for extractors.
 
     tenant, weight: who shares the lane with whom, and how much more than others, above 0.
-    deadline: monotonic seconds at which the answer is late; a lane short of slack goes first.
+    deadline: monotonic seconds at which the answer is late; the most urgent goes first.
     expendable: past its deadline it is answered `LATE`, without the model.
     """
 
@@ -51,55 +54,27 @@ class Answer(NamedTuple):
     result: Result
 
 
-class Latency:
-    """
-    Seconds a batch takes as a + b * padded cost, refitted after each batch.
-
-    Least squares over exponentially fading memory, so that a machine that slows down is noticed within some fifty
-    batches. Estimates are never negative.
-    """
-
-    def __init__(self, fixed_s: float = 0.005, per_cost_s: float = 1e-5, memory: float = 0.98) -> None:
-        self._memory = memory
-        # two invented observations stand in until real ones outweigh them
-        costs = (0.0, 1000.0)
-        self._n = 2.0
-        self._x = sum(costs)
-        self._xx = sum(c * c for c in costs)
-        self._y = sum(fixed_s + per_cost_s * c for c in costs)
-        self._xy = sum(c * (fixed_s + per_cost_s * c) for c in costs)
-
-    def observe(self, cost: float, seconds: float) -> None:
-        """Learn that a batch of `cost` took `seconds`."""
-        keep = self._memory
-        self._n = keep * self._n + 1
-        self._x = keep * self._x + cost
-        self._xx = keep * self._xx + cost * cost
-        self._y = keep * self._y + seconds
-        self._xy = keep * self._xy + cost * seconds
-
-    def estimate_s(self, cost: float) -> float:
-        """Seconds a batch of `cost` will take, as far as is known."""
-        spread = self._n * self._xx - self._x * self._x
-        slope = max(0.0, (self._n * self._xy - self._x * self._y) / spread) if spread > 1e-9 else 0.0
-        fixed = (self._y - slope * self._x) / self._n
-        return max(0.0, fixed + slope * cost)
-
-
 class Lane:
     """One model's queue. All but `judge` belongs to the event loop's thread; `judge` runs in the device's."""
 
     def __init__(self, name: str, model: Scorer | Extractor, limits: BatchLimits, clock: Clock) -> None:
         self.name = name
         self.model = model
-        self.batcher: Batcher[Ask] = Batcher(limits, clock)
         self.latency = Latency()
+        self.batcher: Batcher[Ask] = Batcher(limits, clock, self.latency)
+        self.usual_s = 0.0  # that a batch takes, lately
         self._clock = clock
 
-    def slack_s(self) -> float:
-        """Seconds to spare before the item whose turn it is would be late, were its batch started now."""
-        cost = min(self.batcher.cost, self.batcher.limits.cost)
-        return self.batcher.deadline - self._clock.now() - self.latency.estimate_s(cost)
+    def submit(self, ask: Ask) -> None:
+        """Queue an ask."""
+        self.batcher.add(
+            ask, ask.view.cost, ask.deadline, tenant=ask.tenant, weight=ask.weight, expendable=ask.expendable
+        )
+
+    def ran(self, batch: Batch[Ask], seconds: float) -> None:
+        """Learn from a batch how long they take."""
+        self.latency.observe(batch.padded, seconds, batch.padded // len(batch.items))
+        self.usual_s += _LATELY * (seconds - self.usual_s)
 
     def judge(self, asks: Sequence[Ask]) -> list[Answer]:
         """

@@ -13,7 +13,7 @@ from worker.core.clock import Clock
 from worker.core.errors import ConfigError
 from worker.core.ports import CategorySpec, ConceptCompiler, Extractor, Scorer, Tokenizer
 from worker.core.views import Concepts, ModelRef, Thresholds, ViewKind
-from worker.score.batcher import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.lane import Lane
 
 OnLoading = Callable[[str, int, int], None]  # what is loading now, how many are done, of how many

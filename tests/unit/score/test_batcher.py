@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError
-from worker.score.batcher import Batcher, BatchLimits, Left
+from worker.score.batch import BatchLimits, Left
+from worker.score.batcher import Batcher
 
 _limits = st.builds(
     BatchLimits,
@@ -123,17 +124,6 @@ def test_an_item_waits_for_company_no_longer_than_it_may() -> None:
     batcher.add(3, 10)
     batcher.drain()
     assert batcher.due_in_s() == 0.0
-
-
-def test_the_deadline_is_that_of_the_oldest_item() -> None:
-    """What the device compares lanes by."""
-    batcher: Batcher[str] = Batcher(BatchLimits(items=1, cost=100), FakeClock())
-    assert batcher.deadline == float("inf")
-    batcher.add("first", 1, deadline=7.0)
-    batcher.add("second", 1, deadline=3.0)
-    assert batcher.deadline == 7.0
-    batcher.take()
-    assert batcher.deadline == 3.0
 
 
 def test_limits_that_nothing_fits_are_refused() -> None:

@@ -14,7 +14,7 @@ from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError, ModelFailed
 from worker.core.events import PartType
 from worker.core.views import Floats, ModelRef, View, ViewKind
-from worker.score.batcher import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.device import BatchReport, Device
 from worker.score.lane import Answer, Ask, Lane
 

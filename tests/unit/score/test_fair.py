@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.clock import FakeClock
-from worker.score.batcher import Batcher, BatchLimits
+from worker.score.batch import BatchLimits
+from worker.score.batcher import Batcher
 from worker.score.fair import FairOrder
 
 _limits = st.builds(BatchLimits, items=st.integers(1, 8), cost=st.integers(1, 400), waste=st.sampled_from([0.2, 1.0]))

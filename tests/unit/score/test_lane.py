@@ -14,8 +14,8 @@ from worker.core.clock import FakeClock
 from worker.core.errors import ModelFailed
 from worker.core.events import PartType
 from worker.core.views import Floats, ModelRef, TextSource, View, ViewKind
-from worker.score.batcher import BatchLimits
-from worker.score.lane import LATE, Ask, Lane, Latency
+from worker.score.batch import BatchLimits
+from worker.score.lane import LATE, Ask, Lane
 
 
 class Rule:
@@ -118,28 +118,6 @@ def test_an_extractors_text_comes_back() -> None:
     [answer] = lane(Echo()).judge([ask("stop")])
     assert isinstance(answer.result, TextSource)
     assert answer.result.text == "stop"
-
-
-def test_latency_is_learned_from_batches() -> None:
-    """After some batches the estimate is the line they lie on, and it follows a machine that slows down."""
-    latency = Latency()
-    for cost in range(100, 1100, 10):
-        latency.observe(cost, 0.02 + 1e-4 * cost)
-    assert latency.estimate_s(500) == pytest.approx(0.07, rel=0.1)
-    for cost in range(100, 4100, 10):
-        latency.observe(cost, 2 * (0.02 + 1e-4 * cost))
-    assert latency.estimate_s(500) == pytest.approx(0.14, rel=0.1)
-
-
-def test_slack_is_what_remains_after_the_batch() -> None:
-    """A lane with a slow model must start earlier."""
-    slow, fast = lane(Rule(half)), lane(Rule(half))
-    for _ in range(50):
-        slow.latency.observe(1, 2.0)
-        fast.latency.observe(1, 0.01)
-    for one in (slow, fast):
-        one.batcher.add(ask("fine"), 1, deadline=10.0)
-    assert slow.slack_s() < fast.slack_s() < 10.0
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(-5, 5)), min_size=1, max_size=30))

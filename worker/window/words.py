@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from itertools import filterfalse
 from pathlib import Path
 from typing import Final
 
@@ -32,18 +33,23 @@ def share_known(text: str) -> float:
 
 def odd_words(text: str) -> bool:
     """Whether `text` may be words in another coding, or words taken apart: asked of every text, so it is cheap."""
-    known = ranks()
-    before, letters, unknown = "", 0, 0
-    for token in _TOKEN.findall(text.lower()):
-        letters += len(token)
-        if token not in known:
-            unknown += len(token)
-            if before and before + token in known:
-                return True
-        elif before and before not in known and before + token in known:
+    known, tokens = ranks(), _tokens(text.lower())
+    unknown = list(filterfalse(known.__contains__, tokens))
+    if not unknown:
+        return False
+    at = -1
+    for token in unknown:  # in their order, so each is looked for behind the one before
+        at = tokens.index(token, at + 1)
+        if (at and tokens[at - 1] + token in known) or (at + 1 < len(tokens) and token + tokens[at + 1] in known):
             return True
-        before = token
-    return letters >= 8 and unknown > 0.65 * letters
+    letters = sum(map(len, tokens))
+    return letters >= 8 and sum(map(len, unknown)) > 0.65 * letters
+
+
+def _tokens(lower: str) -> list[str]:
+    """What `_TOKEN` finds; letters and spaces alone need no pattern."""
+    words = lower.split()
+    return words if lower.isascii() and "".join(words).isalpha() else _TOKEN.findall(lower)
 
 
 def replaces(written: str, read: str) -> bool:

@@ -35,13 +35,15 @@ DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-VYZa-vyz])\1\1)[A-
 _RUN: Final = re.compile(r"([A-VYZa-vyz])\1{2,}")  # www and xxx mean what they say
 _ROMAN: Final = re.compile(r"[IVXLCDM]+|[ivxlcdm]+")
 # re2 reads any text once, whatever the pattern; it has no back-references, so runs of a letter are listed.
-_SUSPICIOUS: Final = re2.compile(
+_SUSPICIOUS: Final = re2.Set.SearchSet()
+_SUSPICIOUS.Add(
     r"[A-Za-z][013457@$!|€¢(]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$|\b[0134578][A-Za-z][A-Za-z0-9]"
     r"|[\x08\x7f]|[A-Za-z0-9+/_'-]{16}|(?:[0-9a-fA-F]{2}[ :]){6}|[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][*#]+[A-Za-z*#]"
     r"|[A-Za-z][,/|+^~;:=][A-Za-z][,/|+^~;:=]"
     r"|(?:\b[A-Za-z]|[@$])(?:[ \t*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
     + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )
+_SUSPICIOUS.Compile()
 _PAIRS: Final = {
     mark: re.compile(
         rf"(?<![^\W_])[A-Za-z@$](?:{re.escape(mark)}[A-Za-z0134@$!]{_END}){{1,2}}(?!{re.escape(mark)}?[^\W_])"
@@ -54,7 +56,7 @@ _LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)
 
 def suspicious(text: str) -> bool:
     """Whether any rule below might have something to do; cheap, and wrong only by saying yes too often."""
-    return _SUSPICIOUS.search(text.encode(errors="surrogatepass")) is not None
+    return bool(_SUSPICIOUS.Match(text.encode(errors="surrogatepass")))  # a set answers at half a search's price
 
 
 def read_leet(match: re.Match[str]) -> Kept | None:

@@ -16,7 +16,7 @@ from worker.core.events import PartType
 from worker.core.views import Floats, ModelRef, View, ViewKind
 from worker.score.batch import BatchLimits
 from worker.score.device import BatchReport, Device
-from worker.score.lane import Answer, Ask, Lane
+from worker.score.lane import LATE, Answer, Ask, Lane
 
 
 class Half:
@@ -206,3 +206,22 @@ async def test_a_batch_that_hangs_is_judged_view_by_view_and_the_one_at_fault_is
     failed = [answer.ticket for answer in desk.answers if isinstance(answer.result, ModelFailed)]
     assert failed == [2]
     assert lost == [1, 2]
+
+
+async def test_what_nobody_wants_late_is_answered_without_a_model_while_others_wait() -> None:
+    """Each is answered once, a drain waits for it, and the model sees only what may still be in time."""
+    desk, model = Desk(), Half()
+    model.gate.clear()
+    device = Device([lane("text", model, items=2)], SystemClock(), desk.on_done, desk.reports.append)
+    device.start()
+    device.submit("text", asks(1))
+    await asyncio.sleep(0)
+    past = SystemClock().now() - 1
+    device.submit("text", [ask._replace(expendable=True, deadline=past) for ask in asks(3)])
+    device.submit("text", asks(2))
+    await desk.has(3)
+    assert all(answer.result is LATE for answer in desk.answers)
+    model.gate.set()
+    assert await device.close(5) == 0
+    assert len(desk.answers) == 6
+    assert sum(report.items for report in desk.reports) == 3

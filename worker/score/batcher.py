@@ -165,14 +165,14 @@ class Batcher(Generic[Item]):
         return Batch(items, sum(one.cost for one in leaving), plan.padded, since, self._why(len(items), due))
 
     def chunks(self) -> Iterator[tuple[float, float]]:
-        """What may keep its deadline, in full batches: (deadline in the middle of the batch, seconds it takes)."""
+        """What may keep its deadline, in full batches: (earliest deadline of the batch, seconds it takes)."""
         hopeful = self._room.hopeful
         if hopeful:
             mean = max(1, self.cost // len(self._room))
             count = max(1, min(self.limits.items, self.limits.cost // mean))
             for first in range(0, len(hopeful), count):
                 some = min(count, len(hopeful) - first)
-                yield hopeful[first + some // 2][0], self._latency.bound_s(some * mean, mean)
+                yield hopeful[first][0], self._latency.bound_s(some * mean, mean)
 
     def _settle(self) -> None:
         """Find those that will miss their deadlines, even alone and at once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +105,76 @@ async def test_a_policy_is_tried_on_a_store(queue: Settings, policies: Path) -> 
     assert result.exit_code == 0, result.output
     found = orjson.loads(result.stdout)
     assert (found["decisions"], found["changed"]["count"]) == (8, 0)
+
+
+async def test_an_upheld_appeal_counts_and_becomes_a_case(queue: Settings, policies: Path, tmp_path: Path) -> None:
+    """By node, list and language; its text is read from the input topic, never of a restricted category."""
+    document = orjson.loads((policies / "words.json").read_bytes())
+    document["categories"]["threat"]["restricted"] = True
+    (policies / "words.json").write_bytes(orjson.dumps(document))
+    await judge(queue, range(8))
+    await fill_store(queue, until_end=True)
+    store = DecisionStore(queue.store.path or Path())
+    said = {"1": "upheld", "5": "rejected", "2": "upheld"}
+    found = {event_id: store.get(event_id) for event_id in said}
+    appeals = [
+        {"decision": row.id, "tenant": "acme", "outcome": said[event_id], "time": "2026-11-25T10:00:00Z"}
+        | {"language": "en"}
+        for event_id, row in found.items()
+        if row is not None
+    ]
+    await send(queue, "moderation.appeals", *map(orjson.dumps, appeals))
+    await fill_store(queue, until_end=True)
+    config = ["-c", str(tmp_path / "tidegate.toml")]
+    rates = orjson.loads(CliRunner().invoke(app, ["appeals", "rates", *config, "--json"]).stdout)
+    assert (rates["all"]["count"], rates["all"]["of"]) == (2, 3)
+    assert (rates["node"]["scam"]["count"], rates["node"]["scam"]["of"]) == (1, 2)
+    assert rates["language"]["en"]["of"] == 3
+    words = ["appeals", "tests", *config, "--policies", str(policies)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, words)  # it has a loop of its own
+    assert [(case["text"], case["expect"]) for case in orjson.loads(result.stdout)] == [("free coins", "allow")]
+    assert "1 upheld appeals make no case: its category is restricted" in result.stderr
+
+
+async def test_a_decision_is_explained_to_whoever_asks(queue: Settings, policies: Path, tmp_path: Path) -> None:
+    """Plain words for its author, the tree for a reviewer, everything and its place in the chain for an auditor."""
+    await judge(queue, range(4))
+    await fill_store(queue, until_end=True)
+
+    def ask(reader: str) -> str:
+        words = ["explain", "2", "--for", reader, "-c", str(tmp_path / "tidegate.toml"), "--policies", str(policies)]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    user = ask("user")
+    assert "was not published. Our rules on threat do not allow it. It was found in the text, characters" in user
+    assert "hit of threat" in ask("reviewer") or "threat" in ask("reviewer")
+    document = orjson.loads(ask("auditor"))
+    assert document["decision"]["event_id"] == "2"
+    assert (document["tree"]["action"], document["store"]["seal"]) == ("block", None)
+
+
+async def test_statements_are_written_in_batches_and_what_lacks_is_said(
+    queue: Settings, policies: Path, tmp_path: Path
+) -> None:
+    """Exit code 1 while a block has no statement."""
+    document = orjson.loads((policies / "words.json").read_bytes())
+    document["categories"]["threat"]["dsa"] = {
+        "category": "STATEMENT_CATEGORY_VIOLENCE",
+        "decision_ground": "DECISION_GROUND_INCOMPATIBLE_CONTENT",
+        "incompatible_content_ground": "Rule 1",
+        "incompatible_content_explanation": "It threatens somebody.",
+        "decision_visibility": ["DECISION_VISIBILITY_CONTENT_REMOVED"],
+    }
+    before = Path(shutil.copytree(policies, tmp_path / "before"))
+    (policies / "words.json").write_bytes(orjson.dumps(document))
+    await judge(queue, range(8))
+    await fill_store(queue, until_end=True)
+    words = ["export", "dsa", str(tmp_path / "out"), "-c", str(tmp_path / "tidegate.toml"), "--policies"]
+    good = CliRunner().invoke(app, [*words, str(policies)])
+    assert (good.exit_code, good.stdout) == (0, f"2 statements in 1 files in {tmp_path / 'out'}\n")
+    batch = orjson.loads((tmp_path / "out" / "dsa-0001.json").read_bytes())
+    assert [one["content_type"] for one in batch["statements"]] == [["CONTENT_TYPE_TEXT"]] * 2
+    bad = CliRunner().invoke(app, [*words, str(before)])
+    assert (bad.exit_code, "policy words 1 is not at hand" in bad.stderr) == (1, True)

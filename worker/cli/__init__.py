@@ -7,7 +7,7 @@ import sys
 import typer
 
 from worker import __version__
-from worker.cli import deadletter, demo, doctor, eval, moderate, policy, queue, run, schemas, serve, store
+from worker.cli import deadletter, demo, doctor, eval, moderate, policy, queue, records, run, schemas, serve, store
 from worker.core.errors import ClientStuck, TidegateError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("moderate")(moderate.moderate)
 app.command("eval")(eval.evaluate)
 app.command("send")(queue.send)
 app.command("watch")(queue.watch)
+app.command("explain")(records.explain)
 app.command("doctor")(doctor.doctor)
 app.command("schemas")(schemas.schemas)
 app.add_typer(policy.app, name="policy")
@@ -32,6 +33,8 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(store.app, name="store")
 app.add_typer(store.audit, name="audit")
 app.add_typer(serve.app, name="keys")
+app.add_typer(records.export, name="export")
+app.add_typer(records.appeals, name="appeals")
 
 
 def _version(show: bool) -> None:

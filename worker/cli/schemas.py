@@ -13,6 +13,7 @@ def _documents() -> dict[str, bytes]:
     """The files' contents, by name."""
     from worker.cli import asyncapi
     from worker.core.schema_decision import deadletter_schema, decision_schema
+    from worker.core.schema_people import appeal_schema, review_schema
     from worker.decode.schema import event_schema
     from worker.policy.schema import policy_schema
 
@@ -21,6 +22,8 @@ def _documents() -> dict[str, bytes]:
         "decision.v1.json": decision_schema(),
         "policy.v1.json": policy_schema(),
         "deadletter.v1.json": deadletter_schema(),
+        "appeal.v1.json": appeal_schema(),
+        "review.v1.json": review_schema(),
     }
     written = {
         name: orjson.dumps(one, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
@@ -34,7 +37,7 @@ def schemas(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file differs.")] = False,
 ) -> None:
     """
-    Write the JSON Schemas of events, decisions, policies and dead letters, and the topics as AsyncAPI.
+    Write the JSON Schemas of events, decisions, policies, dead letters, appeals and reviews, and the topics as AsyncAPI.
 
     Examples:
       tidegate schemas

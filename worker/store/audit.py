@@ -83,6 +83,17 @@ def head(folder: Path) -> str | None:
         return None if row is None else Entry(*row).head
 
 
+def place_of(folder: Path, row: Row) -> dict[str, Any]:
+    """Where a decision stands: its segment, its hash, and the entry of the chain that covers it, once it is sealed."""
+    with reading(folder) as file:
+        for found in file.execute("SELECT number, CAST(body AS BLOB), CAST(digest AS BLOB) FROM chain ORDER BY number"):
+            one = Entry(*found)
+            body = _body(one) or {}
+            if body.get("kind") == "seal" and body.get("segment") == row.segment:
+                return {"seq": row.seq, "segment": row.segment, "link": row.link.hex(), "seal": one.head}
+    return {"seq": row.seq, "segment": row.segment, "link": row.link.hex(), "seal": None}
+
+
 def _chain(entries: Iterable[Entry]) -> Iterator[str]:
     above, number = BEGINNING, 0
     for one in entries:

@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import orjson
 import stamina
 import structlog
+from pydantic import ValidationError
 
 from worker.core.clock import Clock
 from worker.core.errors import StoreFailed, TransportUnavailable
 from worker.core.queue import Tail
 from worker.core.records import Partition, Record
+from worker.core.schema_people import AppealDocument, ReviewDocument
 from worker.store.writing import Remark, StoreWriter
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+_MODELS: Mapping[str, type[AppealDocument | ReviewDocument]] = {"appeal": AppealDocument, "review": ReviewDocument}
 _TEND_EVERY_S = 60.0
 _READ_S = 0.5
 
@@ -142,12 +144,10 @@ class Follower:
 
 def remark_in(kind: str, record: Record) -> Remark | None:
     """An appeal.v1 or review.v1 of a record; None for bytes that are none. Its place in the topic is its id."""
+    value = record.value or b""
     try:
-        said = orjson.loads(record.value or b"")
-        decision, tenant = said["decision"], said["tenant"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None
-    if not (isinstance(decision, str) and isinstance(tenant, str) and record.value):
+        said = _MODELS[kind].model_validate_json(value)
+    except ValidationError:
         return None
     place = f"{record.position.topic}:{record.position.partition}:{record.position.offset}"
-    return Remark(kind, place, decision, tenant, record.timestamp_ms, record.value)
+    return Remark(kind, place, said.decision, said.tenant, record.timestamp_ms, value)

@@ -71,14 +71,14 @@ def explain(
     if "parts" in line:
         told, why = asyncio.run(_event(line, opened, policy, settings))
     elif "scores" in line and "policy" in line:
-        told, why = _decision(line, opened, policy, settings)
+        told, why = explained(line, opened, policy)
     else:
         raise ConfigError(f"{source}: neither an event.v1 (with `parts`) nor a decision.v1 (with `scores`)")
     if json:
         document = {"version": 1, "title": told.title, "notes": told.notes, **why.as_json()}
         typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(Console(highlight=False), told, why, everything)
+        show_tree(Console(highlight=False), told, why, everything)
 
 
 def _find(source: str, wanted: str | None) -> dict[str, Any]:
@@ -136,10 +136,8 @@ async def _event(
     return _Told(f"event {line.get('id')}, judged now under {_name(compiled)}", judged.verdict.action.label, notes), why
 
 
-def _decision(
-    line: dict[str, Any], opened: PolicyFolder, wanted: str | None, settings: Settings
-) -> tuple[_Told, Explanation]:
-    """Explain a stored decision from what it holds."""
+def explained(line: dict[str, Any], opened: PolicyFolder, wanted: str | None) -> tuple[_Told, Explanation]:
+    """A stored decision, explained from what it holds; `wanted`: another policy's id than its own."""
     from worker.cli.policy.choice import models_for_points
     from worker.policy.tools.loading import points_of
     from worker.policy.tools.stored import findings_of
@@ -181,7 +179,7 @@ def _name(compiled: CompiledPolicy) -> str:
     return f"{compiled.id} {compiled.version}"
 
 
-def _show(console: Console, told: _Told, why: Explanation, everything: bool) -> None:
+def show_tree(console: Console, told: _Told, why: Explanation, everything: bool) -> None:
     console.print(Text.assemble((told.action, STYLES[told.action]), f"  {told.title}"), soft_wrap=True)
     for note in told.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)

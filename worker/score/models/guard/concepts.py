@@ -8,6 +8,7 @@ from threading import Lock
 from weakref import WeakValueDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from worker.core.events import PART_TYPES
 from worker.core.ports import CategorySpec
@@ -44,6 +45,11 @@ class GuardPolicy:
     each: tuple[Asked | None, ...]
     paths: tuple[str, ...]
     digest: str
+
+    @property
+    def covered(self) -> npt.NDArray[np.bool_]:
+        """bool [C]: categories that it is asked about."""
+        return np.array([asked is not None for asked in self.each], np.bool_)
 
 
 class GuardConcepts:

@@ -4,7 +4,7 @@
 Held-apart real rows alone, from which no head learnt, split in two by their hash. On one half the cut is chosen: the
 highest at which the share of violating rows under it stays, with confidence 0.95 (Clopper-Pearson), within the bound.
 The other half, which the choice never saw, says what is missed and how many rows reach the guard. The score of a row is
-the highest of the 13 trained heads after the maximum over its readings. `--write` puts the cut where the worker reads it.
+the highest of the 13 trained heads after the maximum over its readings. `--write` puts the cut where it is read from.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m train.band", description=__doc__)
     asked.add_argument("--bound", type=float, default=0.05, help="share of violating texts that may be missed")
     asked.add_argument("--threads", type=int, default=2)
+    asked.add_argument("--most", type=int, default=900, help="rows of one source")
     asked.add_argument("--write", action="store_true", help=f"write {BAND_FILE.name}")
     asked.add_argument("--scores", type=Path, help="keep scores there, and use them when they are there")
     options = asked.parse_args()
-    rows = thinned([row for row in real_rows() if held_apart(row)])
+    rows = thinned([row for row in real_rows() if held_apart(row)], options.most)
     model = MiniLM("cpu", options.threads)
     if options.scores and options.scores.is_file():
         odds = np.load(options.scores)
@@ -69,7 +70,7 @@ def main() -> None:
     violating = np.array([np.nan_to_num(row.labels).any() for row in rows])
     chooses = _halves(rows)
     low = np.floor(cut(scores[violating & chooses], options.bound) * 1e4) / 1e4
-    found = {"digest": model.digest, "low": low, "bound": options.bound, "confidence": _CONFIDENCE}
+    found = {"digest": model.heads_digest, "low": low, "bound": options.bound, "confidence": _CONFIDENCE}
     missed, of = int((scores[violating & ~chooses] < low).sum()), int((violating & ~chooses).sum())
     found |= {"missed": missed, "of": of, "missed_at_most": round(most(missed, of), 4)}
     found["reach"] = round(float((scores[~violating & ~chooses] >= low).mean()), 4)

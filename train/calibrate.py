@@ -111,10 +111,10 @@ def _apart(values: Floats, truth: Floats) -> float:
     return error(chances, truth)
 
 
-def thinned(rows: Sequence[Row]) -> list[Row]:
+def thinned(rows: Sequence[Row], most: int = _MOST) -> list[Row]:
     """At most some hundred rows of a source, the same each time."""
     dice = random.Random(_SEED)
     by_source: dict[Any, list[Row]] = {}
     for row in rows:
         by_source.setdefault(family(row), []).append(row)
-    return [row for some in by_source.values() for row in (dice.sample(some, _MOST) if len(some) > _MOST else some)]
+    return [row for some in by_source.values() for row in (dice.sample(some, most) if len(some) > most else some)]

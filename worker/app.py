@@ -29,6 +29,7 @@ from worker.health import Health
 from worker.lifecycle import either, spare_the_collector
 from worker.pipeline import Pipeline
 from worker.pipeline.calls import Heard
+from worker.pipeline.cascading import cascading
 from worker.pipeline.changelog import Changelog, OpenTail
 from worker.pipeline.counter import Counter
 from worker.pipeline.deciding import Deciding
@@ -93,21 +94,16 @@ class Worker:
         clock, outside = clock or SystemClock(), outside or Outside()
         self._settings = settings
         self.metrics = Metrics()
-        reach = 2 * settings.flow.events + 20_000  # in flight, and read until the next commit
-        suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=settings.parking.deaths)
+        reach, deaths = 2 * settings.flow.events + 20_000, settings.parking.deaths  # in flight, and read until a commit
+        suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=deaths)
         self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
         parking = Parking(self.flow, settings.parking)
         views = Views(models.tokenizer, models.languages)
-        judging = Judging(self.flow, views, models.scorers, models.readers, parking)
+        judging = Judging(self.flow, views, models.scorers, models.readers, parking, cascading(models))
         calls = listen(self.flow, judging, views, models.readers.get(ViewKind.AUDIO), outside.on_heard)
-        self._device = Device(
-            models.lanes(clock),
-            clock,
-            judging.on_done,
-            self._on_batch,
-            hung_s=settings.parking.model_s,
-            on_lost=self._on_lost,
-        )
+        hung_s, on_lost = settings.parking.model_s, self._on_lost
+        lanes = models.lanes(clock)
+        self._device = Device(lanes, clock, judging.on_done, self._on_batch, hung_s=hung_s, on_lost=on_lost)
         judging.attach(self._device)
         threads = DecodeThreads(settings.models.decode_threads)
         self._decoding = Decoding(settings.limits, settings.claims, lambda r: self.metrics.claims.labels(r).inc())

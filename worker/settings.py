@@ -25,6 +25,7 @@ from worker.deliver.parking import ParkingSettings
 from worker.deliver.sample import ReviewSettings
 from worker.pipeline.flow import FlowSettings
 from worker.policy.settings import PolicySourceSettings, check_place
+from worker.score.settings import GuardSettings
 from worker.serve.settings import ServeSettings
 from worker.store.settings import StoreSettings
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
@@ -45,10 +46,13 @@ class HttpSettings(_Strict):
 class ModelSettings(_Strict):
     """The models and the hardware they run on."""
 
-    profile: Literal["embedded", "words"] = Field("embedded", description="words: lists alone, no neural model")
+    profile: Literal["embedded", "words", "guard"] = Field(
+        "embedded", description="words: lists alone, no neural model; guard: the embedded models with a guard behind"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(2, ge=1, description="processor threads of one model call")
     decode_threads: int = Field(2, ge=1, description="threads that decode and cut into views")
+    guard: GuardSettings = Field(default_factory=GuardSettings, description="for profile guard")
     max_wait_ms: float = Field(0.0, ge=0, description="how long a lane holds a batch for company when idle")
 
 

@@ -3,8 +3,8 @@ Events a second of a guard model: one forward with the policy's prefix reused, a
 
 The model is a Gemma-3 with random weights, since speed does not depend on their values: an eighth of Nemotron-3.5's
 width, with its ratios (hidden : feed-forward : vocabulary, heads, 5 sliding layers to a full one), or its true size
-with `--full-size`. The policy has 500 tokens before the content, contents have 40 in the median (log-normal, fixed seed), and
-what the template says after the content (some 120 tokens) is computed for every row, as it must be. The rivals:
+with `--full-size`. The policy has 500 tokens before the content, contents have 40 in the median (log-normal, fixed
+seed), and what the template says after the content (some 120 tokens) is computed for every row, as it must be. Rivals:
 
 - `generate`: transformers' own, greedy, with its cache, stopped after the 8 tokens that a real verdict takes; one by
   one on CPU, in batches as large as ours with `--device cuda`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from worker.core.events import Degradation, Event, PartType
 from worker.core.records import Route
@@ -35,6 +35,10 @@ class Action(IntEnum):
 
 _ROUTES = (Route.ALLOW, Route.FLAG, Route.BLOCK)
 _LABELS = ("allow", "flag", "block")
+
+
+Stage = Literal["first", "repeat", "guard"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,13 @@ class Findings:
     hits: list[Hit] = field(default_factory=list)
     degraded: list[Degradation] = field(default_factory=list)
     models: list[ModelRef] = field(default_factory=list)
+    stage: Stage | None = None  # the furthest stage of a cascade that settled a text; None without a cascade
     evasion: set[str] = field(default_factory=set)  # disguises taken off a text to read it, e.g. "leet", "hidden_text"
+
+    def settled(self, stage: Stage) -> None:
+        """A text was settled by `stage`."""
+        if self.stage is None or STAGES.index(stage) > STAGES.index(self.stage):
+            self.stage = stage
 
 
 class Judgement(NamedTuple):

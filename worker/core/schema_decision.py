@@ -175,6 +175,10 @@ class DecisionDocument(_Part):
     models: list[DecisionModel]
     degraded: list[DecisionDegradation] | None
     notes: list[str] = Field(default_factory=list)
+    stage: Literal["first", "repeat", "guard"] | None = Field(
+        None,
+        description="with a cascade: the furthest that a text went; repeat: the guard's answer to the same text before",
+    )
     evasion: list[str] = Field(default_factory=list, description="disguises taken off a text to read it, by name")
     content_hmac: str | None = Field(description="HMAC of the content, keyed by tenant")
     source: SourcePosition

@@ -168,6 +168,8 @@ class DecisionWriter:
             body["stream"] = stream_read(findings.stream, policy.stream_fields)
         if findings.scores is not None:
             _add_scores(body, policy.categories, findings)
+        if findings.stage is not None:
+            body["stage"] = findings.stage
         if verdict.notes:
             body["notes"] = verdict.notes
         if findings.evasion:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from worker.core.events import AudioPart, Degradation, ImagePart
-from worker.core.views import Hashes, ModelRef, TextSource, View
+from worker.core.views import Floats, Hashes, ModelRef, TextSource, View
 from worker.pipeline.calls import OpenHop
 from worker.pipeline.flow import Slot
 from worker.score.assessment import Assessment
@@ -26,6 +26,7 @@ class Ticket(NamedTuple):
     reads: bool  # True for an extractor
     of: Assessment  # the attempt at the slot's event that asked
     hop: OpenHop | None = None  # whose sound is read, for a window of a call
+    held: tuple[ModelRef, Floats] | None = None  # what the first model said, until a guard has answered
 
 
 class Prepared(NamedTuple):

@@ -12,6 +12,7 @@ from worker.core.events import AudioPart, Degradation, ImagePart, PartType, Text
 from worker.core.ports import Extractor, Policy, Scorer
 from worker.core.views import TextSource, View, ViewKind
 from worker.pipeline.asking import Device, Job, Prepared, Source, Ticket, ViewMaker, share_of
+from worker.pipeline.cascading import Cascading
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.languages import left_out, understood
 from worker.pipeline.parking import Parking
@@ -32,6 +33,7 @@ class Judging:
     Args:
         scorers: by name, as in `Policy.concepts(name)`.
         readers: the extractor of each kind of view that holds text, if any, with its lane's name.
+        cascading: when a guard sees only what the first text model leaves open.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Judging:
         scorers: Mapping[str, Scorer],
         readers: Mapping[ViewKind, tuple[str, Extractor]],
         parking: Parking,
+        cascading: Cascading | None = None,
     ) -> None:
+        self._cascading = cascading
         self._flow = flow
         self._parking = parking
         self._start_over: Callable[[Slot], None] | None = None
@@ -151,6 +155,8 @@ class Judging:
         ticket, view, result = answer
         assessment: Assessment = ticket.of
         jobs: list[Job] = []
+        if self._cascading is not None and isinstance(result, ModelFailed | Late):
+            self._cascading.unanswered(ticket, view)
         if isinstance(result, ModelFailed):
             self._flow.metrics.model_failures.labels(ticket.lane).inc()
             assessment.failed(view, extractor=ticket.reads, lane=ticket.lane)
@@ -160,8 +166,10 @@ class Judging:
         elif isinstance(result, TextSource):
             assessment.read(ticket.model)
             jobs = self._read(ticket.slot, [result] if result.text.strip() else [])
-        else:
+        elif self._cascading is None:
             assessment.scored(view, ticket.model, result)
+        elif (onward := self._cascading.scored(ticket, view, result)) is not None:
+            jobs = [(self._cascading.lane, onward)]
         if ticket.reads and assessment.open_reads == 0:
             jobs += self.read_jointly(ticket.slot)
         return jobs
@@ -194,7 +202,7 @@ class Judging:
         share = share_of(slot)
         for name, scorer in self._scorers.items():
             concepts = assessment.policy.concepts(name)
-            if concepts is None:
+            if concepts is None or (self._cascading is not None and self._cascading.waits(name, assessment)):
                 continue
             ticket = Ticket(slot, name, scorer.ref, False, assessment)
             jobs += [(name, Ask(view, concepts, ticket, *share)) for view in views if view.kind is scorer.kind]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from worker.core.views import Floats, View
 from worker.score.concepts import Heads
@@ -46,17 +47,25 @@ class Cascade:
 
     Args:
         first, guard: names of the scorers. band: None sends everything on.
-        first_reads: whether the first model reads a text's language at all.
+        says: whether a text's tokens (int32 [n]) say anything to the first model.
+        first_reads: whether the first model reads a text's language.
     """
 
-    def __init__(self, first: str, guard: str, band: Band | None, first_reads: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        first: str,
+        guard: str,
+        band: Band | None,
+        says: Callable[[npt.NDArray[np.int32]], bool],
+        first_reads: Callable[[str], bool],
+    ) -> None:
         self.first, self.guard = first, guard
         self._band = band
-        self._first_reads = first_reads
+        self._says, self._first_reads = says, first_reads
 
     def understood(self, view: View) -> bool:
         """Whether the first model's score of a view says anything."""
-        return view.text is None or self._first_reads(view.text)
+        return self._says(view.content) and (view.text is None or self._first_reads(view.text))
 
     def goes_on(self, view: View, scores: Floats, heads: Heads, asked: GuardPolicy, *, listed: bool) -> bool:
         """

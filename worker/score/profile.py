@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,12 @@ from worker.core.errors import ConfigError
 from worker.core.ports import CategorySpec, ConceptCompiler, Extractor, Scorer, Tokenizer
 from worker.core.views import Concepts, ModelRef, Thresholds, ViewKind
 from worker.score.batch import BatchLimits
+from worker.score.cascade import Band, Cascade
 from worker.score.lane import Lane
+from worker.score.settings import GuardSettings
+
+if TYPE_CHECKING:
+    from worker.score.models.guard.loading import LoadedGuard
 
 OnLoading = Callable[[str, int, int], None]  # what is loading now, how many are done, of how many
 
@@ -49,6 +54,8 @@ class Models:
     readers: Mapping[ViewKind, tuple[str, Extractor]] = field(default_factory=dict)
     concepts: ConceptCompiler = field(default_factory=lambda: _Compilers(()))
     limits: Mapping[str, BatchLimits] = field(default_factory=dict)
+    cascade: Callable[[Callable[[str], bool]], Cascade] | None = None  # given whether the first model reads a language
+    repeats: int = 0  # answers of a guard that are kept a tenant
     languages: frozenset[str] = frozenset()  # ISO 639-1, that the text model reads; none: it does not say
 
     @property
@@ -88,15 +95,20 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
         ("text in pictures: RapidOCR", lambda: RapidOcrReader(threads, device=device)),
         ("speech: Silero VAD and Whisper tiny.en", lambda: SpeechReader(threads, device=device)),
     ]
+    if settings["profile"] == "guard":
+        # Imported here: it brings torch and transformers.
+        from worker.score.models.guard.loading import load_guard
+
+        steps.append(("guard", lambda: load_guard(GuardSettings(**settings["guard"]), device)))
     for done, (what, load) in enumerate(steps):
         on_loading(what, done, len(steps))
         loaded.append(load())
     on_loading("done", len(steps), len(steps))
-    minilm, nsfw, ocr, speech = loaded
+    minilm, nsfw, ocr, speech = loaded[:4]
     concepts = TextConcepts(minilm)
     text = MiniLMScorer(minilm, concepts)
     wait_s = settings["max_wait_ms"] / 1000
-    return Models(
+    embedded = Models(
         tokenizer=minilm,
         languages=minilm.languages,
         scorers={text.ref.name: text, nsfw.ref.name: nsfw},
@@ -108,6 +120,43 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
             ocr.ref.name: BatchLimits(*_IMAGE, wait_s),
             speech.ref.name: BatchLimits(*_AUDIO, wait_s),
         },
+    )
+    return guarded(embedded, loaded[4], settings["guard"]) if settings["profile"] == "guard" else embedded
+
+
+def guarded(embedded: Models, guard: LoadedGuard, settings: Mapping[str, Any]) -> Models:
+    """The embedded profile with a guard behind its text model, and beside its picture model."""
+    from worker.score.models.minilm import EveryText, MiniLM
+
+    first, minilm = "minilm", embedded.tokenizer
+    assert isinstance(minilm, MiniLM), "the first model of a cascade is MiniLM. This is a bug."
+    band = Band.shipped(minilm.heads_digest) if settings["cascade"] else None
+    scorers, compilers = dict(embedded.scorers), [embedded.concepts, guard.text_concepts]
+    name = guard.texts.ref.name
+    scorers[name] = guard.texts
+    limits = dict(embedded.limits) | {name: BatchLimits(settings["batch_rows"], settings["batch_tokens"])}
+    if guard.pictures is not None and guard.picture_concepts is not None:
+        scorers[guard.pictures.ref.name] = guard.pictures
+        compilers.append(guard.picture_concepts)
+        limits[guard.pictures.ref.name] = BatchLimits(*_IMAGE)
+    readers = dict(embedded.readers)
+    if guard.voice is not None and guard.voice_concepts is not None:
+        scorers[guard.voice.ref.name] = guard.voice
+        compilers.append(guard.voice_concepts)
+        limits[guard.voice.ref.name] = BatchLimits(*_AUDIO)
+    if guard.whisper is not None:
+        readers[ViewKind.AUDIO] = (guard.whisper.ref.name, guard.whisper)
+        limits[guard.whisper.ref.name] = BatchLimits(*_AUDIO)
+    return replace(
+        embedded,
+        tokenizer=EveryText(minilm),
+        scorers=scorers,
+        readers=readers,
+        concepts=_Compilers(compilers),
+        limits=limits,
+        cascade=functools.partial(Cascade, first, name, band, minilm.says),
+        repeats=settings["repeats"],
+        languages=guard.family.languages | minilm.languages if guard.family.languages else frozenset(),
     )
 
 

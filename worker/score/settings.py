@@ -44,6 +44,10 @@ class GuardSettings(_Strict):
     calibration: Path | None = Field(None, description="file of curves fitted on labels")
     cascade: bool = Field(True, description="texts that are clearly clean to the embedded model never reach the guard")
     repeats: int = Field(4_096, ge=0, description="answers kept a tenant, for contents that come again")
+    voice: str = Field("", description="checkpoint of the voice-safety classifier; none: unused")
+    voice_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    whisper: str = Field("", description="checkpoint of a Whisper for transformers; none: the embedded tiny.en")
+    whisper_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     remote: RemoteGuardSettings | None = None
 
     @model_validator(mode="after")

@@ -49,6 +49,7 @@ class MiniLM:
         parts = (MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
         self.embedding_digest = content_digest(*parts, adapted.layers)
         self.digest = content_digest(*parts, adapted.digest)
+        self.heads_digest = content_digest(MINILM.sha256, MINILM_TOKENIZER.sha256, adapted.digest)  # in any precision
         self.trained: Mapping[str, Thresholds] = dict(zip(DETECTORS, adapted.points.T.astype(np.float64), strict=True))
         self.version = importlib.metadata.version(MINILM.distribution)
 
@@ -69,10 +70,15 @@ class MiniLM:
         A text without a token that says something (emoji, marks, other scripts) has none: its score would be chance.
         """
         return [
-            (ids, offsets) if self._says[ids].any() else (ids[:0], offsets[:0]) for ids, offsets in self._tokens(texts)
+            (ids, offsets) if self.says(ids) else (ids[:0], offsets[:0]) for ids, offsets in self.every_token(texts)
         ]
 
-    def _tokens(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
+    def says(self, ids: Ids) -> bool:
+        """Whether any of a text's tokens (int32 [n]) says something."""
+        return bool(self._says[ids].any())
+
+    def every_token(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
+        """Like `encode`, with the tokens of texts that say nothing to this model: another one may read them."""
         return [
             (np.array(found.ids, np.int32), np.array(found.offsets, np.int32).reshape(-1, 2))
             for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
@@ -85,7 +91,7 @@ class MiniLM:
 
     def read_texts(self, texts: Sequence[str]) -> Reading:
         """What is seen in the first window of each text: for a policy's sentences, not for what is judged."""
-        return self.read([ids[:_WINDOW] for ids, _ in self._tokens(texts)])
+        return self.read([ids[:_WINDOW] for ids, _ in self.every_token(texts)])
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """float32 [N, 384] of unit length, of the first window of each text."""
@@ -98,6 +104,22 @@ def _with_letters(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
     for token, number in tokenizer.get_vocab().items():
         says[number] = not (token[0] == "[" and token[-1] == "]") and any(c.isascii() and c.isalnum() for c in token)
     return says
+
+
+class EveryText:
+    """MiniLM as the tokenizer of a profile in which another model reads what MiniLM does not (port `Tokenizer`)."""
+
+    def __init__(self, model: MiniLM) -> None:
+        self._model = model
+
+    @property
+    def window_tokens(self) -> int:
+        """As many as MiniLM reads at once."""
+        return self._model.window_tokens
+
+    def encode(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
+        """For each text: int32 [n] ids, int32 [n, 2] character offsets; none is left out."""
+        return self._model.every_token(texts)
 
 
 class MiniLMScorer:

@@ -120,7 +120,7 @@ class SpeechReader:
         for utterance in utterances:
             if utterance.text:
                 said[utterance.view].append(utterance)
-        return [_transcript(view, spoken) for view, spoken in zip(views, said, strict=True)]
+        return [transcript(view, spoken) for view, spoken in zip(views, said, strict=True)]
 
     def _utterances(self, views: Sequence[View]) -> list[Utterance]:
         stretches = self._pool.map(self._voice.find, (view.content for view in views))
@@ -176,7 +176,7 @@ class SpeechReader:
         likelihood = result.scores[0] * len(tokens) / (len(tokens) + 1)
         text = self._tokens.decode(tokens).strip()
         silent = result.no_speech_prob > _NO_SPEECH and likelihood < _UNLIKELY
-        return Reading(text, likelihood, silent, len(tokens) >= _most_tokens(samples) or _repetitive(text))
+        return Reading(text, likelihood, silent, len(tokens) >= _most_tokens(samples) or repetitive(text))
 
 
 def _padded(utterance: Utterance) -> int:
@@ -198,12 +198,14 @@ def _batches(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
             yield bucket[first : first + _BATCH]
 
 
-def _repetitive(text: str) -> bool:
+def repetitive(text: str) -> bool:
+    """Whether a text says the same over and over, as Whisper does where nobody speaks."""
     raw = text.encode()
     return len(raw) / len(zlib.compress(raw)) > _REPETITIVE
 
 
-def _transcript(view: View, spoken: Sequence[Utterance]) -> TextSource:
+def transcript(view: View, spoken: Sequence[Utterance]) -> TextSource:
+    """What is said in a view, a line an utterance (by words where it asks for them), each with its place in time."""
     if view.word_times:
         return _word_by_word(view, spoken)
     segments, place = [], 0

@@ -63,6 +63,7 @@ class Family:
     hint: what the template of this member of the family mentions, where an architecture has several.
     pictures: it reads one picture beside the text.
     named: for a taxonomy of its own, which no policy can replace.
+    languages: ISO 639-1 codes of those that its makers name; none where they say that it reads them all.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Family:
     hint: str = ""
     pictures: bool = False
     named: Named | None = field(default=None)
+    languages: frozenset[str] = frozenset()
 
     @property
     def shows_policy(self) -> bool:

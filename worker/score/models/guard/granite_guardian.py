@@ -46,6 +46,7 @@ GRANITE_GUARDIAN = Family(
     forced="<think>\n</think>\n<score>",
     labels=_LABELS,
     markers=_MARKERS,
+    languages=frozenset({"en"}),
     hint="guardian_config",
 )
 GRANITE_GUARDIAN_4 = Family(
@@ -57,4 +58,5 @@ GRANITE_GUARDIAN_4 = Family(
     forced="<think>\n</think>\n<score>",
     labels=_LABELS,
     markers=_MARKERS,
+    languages=frozenset({"en"}),
 )

@@ -17,6 +17,7 @@ _MARKERS = (
     r"^[ \t]*(?:user|agent|task)\s*:",
     r"^[ \t]*S\d+\s*:",
 )
+_LANGUAGES = frozenset(["en", "fr", "de", "hi", "it", "pt", "es", "th"])
 _LABELS = (Label(("unsafe",), 1.0), Label(("safe",), 0.0))
 
 LLAMA_GUARD = Family(
@@ -28,6 +29,7 @@ LLAMA_GUARD = Family(
     forced="\n\n",
     labels=_LABELS,
     markers=_MARKERS,
+    languages=_LANGUAGES,
 )
 LLAMA_GUARD_4 = Family(
     "llama-guard-4",
@@ -38,4 +40,5 @@ LLAMA_GUARD_4 = Family(
     forced="\n\n",
     labels=_LABELS,
     markers=_MARKERS,
+    languages=_LANGUAGES,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from PIL import Image
@@ -21,9 +21,12 @@ from worker.score.models.guard.prompts import Prompts, Question, Row
 from worker.score.models.guard.remote import RemoteGuard
 from worker.score.models.guard.scorer import Guard, GuardPictures, GuardTexts, Reads
 from worker.score.models.guard.startup import check_answer, check_logits
+from worker.score.models.voice_safety import VoiceConcepts, VoiceSafety
+from worker.score.models.whisper import WhisperReader
 from worker.score.settings import GuardSettings
 from worker.score.weights import content_digest
 
+Place = Literal["cpu", "cuda"]
 _PROTOCOL = "1"  # raised when rows or labels are made otherwise: scores are then others
 
 
@@ -35,14 +38,27 @@ class LoadedGuard(NamedTuple):
     text_concepts: GuardConcepts
     pictures: GuardPictures | None
     picture_concepts: GuardConcepts | None
+    voice: VoiceSafety | None = None
+    voice_concepts: VoiceConcepts | None = None
+    whisper: WhisperReader | None = None
 
 
 def load_guard(settings: GuardSettings, device: str = "auto", clock: Clock | None = None) -> LoadedGuard:
+    """The guard with the speech models beside it, each where its path is given; raises what `_guard` raises."""
+    place: Place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    loaded = _guard(settings, place, clock or SystemClock())
+    if settings.voice:
+        voice = VoiceSafety(Checkpoint.open(settings.voice, sha256=settings.voice_sha256), place)
+        loaded = loaded._replace(voice=voice, voice_concepts=VoiceConcepts(voice.heads))
+    if settings.whisper:
+        whisper = WhisperReader(Checkpoint.open(settings.whisper, sha256=settings.whisper_sha256), place)
+        loaded = loaded._replace(whisper=whisper)
+    return loaded
+
+
+def _guard(settings: GuardSettings, place: Place, clock: Clock) -> LoadedGuard:
     """
     Load, check, wire.
-
-    Args:
-        device: "cpu", "cuda", or "auto": CUDA when there is one.
 
     Raises:
         WeightsRejected: files are missing or not the pinned ones.
@@ -60,7 +76,7 @@ def load_guard(settings: GuardSettings, device: str = "auto", clock: Clock | Non
     family = family_of(checkpoint.architectures, str(tokenizer.chat_template), settings.family)
     prompts = Prompts(tokenizer, family, checkpoint.name, processor)
     probe = prompts.question((Category("violence", "Threatens people with harm"),))
-    reads, precision = _reads(settings, checkpoint, prompts, probe, device, clock or SystemClock())
+    reads, precision = _reads(settings, checkpoint, prompts, probe, place, clock)
     curves = Curves(checkpoint.digest, settings.calibration)
     guard = Guard(reads, prompts, curves, settings.floor)
     marks = (checkpoint.digest, precision, _PROTOCOL, str(settings.floor), str(settings.calibration))
@@ -75,12 +91,11 @@ def load_guard(settings: GuardSettings, device: str = "auto", clock: Clock | Non
 
 
 def _reads(
-    settings: GuardSettings, checkpoint: Checkpoint, prompts: Prompts, probe: Question, device: str, clock: Clock
+    settings: GuardSettings, checkpoint: Checkpoint, prompts: Prompts, probe: Question, place: Place, clock: Clock
 ) -> tuple[Reads, str]:
     """What answers rows, and its precision, which scores depend on."""
     if settings.remote is not None:
         return RemoteGuard(settings.remote, clock), f"remote {settings.remote.url} {settings.remote.model}"
-    place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     model = checkpoint.model(place, settings.dtype)
     check_logits(model, prompts, probe)
     check_answer(model, prompts, probe, refuse=settings.answers == "refuse")

@@ -32,4 +32,5 @@ NEMOTRON = Family(
         r"^[ \t]*taxonomy\s*:",
     ),
     pictures=True,
+    languages=frozenset(["en", "ar", "de", "es", "fr", "hi", "ja", "th", "nl", "it", "ko", "zh"]),
 )

@@ -29,7 +29,7 @@ class LabelIds:
     violation: npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Question:
     """
     A rendered prompt around a content, with the forced answer.
@@ -134,6 +134,8 @@ class Prompts:
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:
         """Token ids of whole prompts: the template has written all special tokens already."""
+        if not texts:
+            return []
         found = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return [np.asarray(ids, np.int32) for ids in found]
 

@@ -105,9 +105,12 @@ class RemoteGuard:
 
     async def _all(self, rows: Sequence[Row]) -> list[float]:
         """Log-odds in the rows' order; the first failure ends the rest."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._one(row)) for row in rows]
-        return [task.result() for task in tasks]
+        tasks = [asyncio.create_task(self._one(row)) for row in rows]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _one(self, row: Row) -> float:
         settings = self._settings

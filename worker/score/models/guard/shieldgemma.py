@@ -25,4 +25,5 @@ SHIELDGEMMA = Family(
         r"^[ \t]*={3,}",
         r"safety\s+principles?\s+(?:is|are)\s+defined\s+in\s+the\s+below\s*:",
     ),
+    languages=frozenset({"en"}),
 )

@@ -38,4 +38,5 @@ SHIELDSTRAL = Family(
         r"<\s*/?\s*(?:instruct|query|document)\s*>\s*:?",
         r"\[\s*/?\s*(?:user|assistant|inst|system_prompt|available_tools)\s*\]",
     ),
+    languages=frozenset(["en", "fr", "es", "de", "it", "pt", "nl", "zh", "ja", "ko", "ar", "ru"]),
 )

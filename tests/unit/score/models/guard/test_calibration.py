@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from worker.core.errors import ConfigError
@@ -30,6 +30,7 @@ def test_labels_make_an_over_confident_guard_honest(count: int, source: str) -> 
         assert curve.probability(margin) == pytest.approx(truth, abs=0.13)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-30, 30), st.floats(-60, 60), st.floats(0, 30))
 def test_a_higher_margin_is_never_less_likely(empty: float, margin: float, more: float) -> None:
     """And every probability is one."""
@@ -37,6 +38,7 @@ def test_a_higher_margin_is_never_less_likely(empty: float, margin: float, more:
     assert 0 <= curve.probability(margin) <= curve.probability(margin + more) <= 1
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-30, 30), st.floats(-30, 30))
 def test_an_empty_document_only_ever_lowers(empty: float, margin: float) -> None:
     """Lifting would make of every harmless line a likely violation."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.score.models.guard.tiny import FAMILIES, POLICY, Tiny, generated, probability, rows_of
@@ -60,7 +60,7 @@ def left_padded(model: torch.nn.Module, rows: list[Row]) -> list[float]:
     return found
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=120), min_size=1, max_size=4),
     batch=st.integers(1, 5),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from worker.score.models.guard.prefixes import Prefix, Prefixes
@@ -15,6 +15,7 @@ def held(nbytes: int) -> Prefix:
     return Prefix(cache, 1, nbytes)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 60)), max_size=40))
 def test_the_budget_is_never_passed(puts: list[tuple[int, int]]) -> None:
     """Whatever is put, and what is larger than all of it is not kept."""

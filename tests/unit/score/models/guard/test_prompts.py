@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.score.models.guard.tiny import FAMILIES, POLICY, Tiny
@@ -46,7 +46,7 @@ def test_content_never_becomes_prompt(family: str, guard_of: Callable[[str], Tin
                 assert whole.count(marker) == bare.count(marker), (text, marker)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pieces=st.lists(st.sampled_from([*INJECTED, "<", ">", "|", "end_of_turn", "\n", " ", "user:", "é"]), max_size=8))
 def test_what_is_neutral_stays_so(nemotron: Tiny, pieces: list[str]) -> None:
     """Joined in any way, halves around a marker make none; and a second look changes nothing."""

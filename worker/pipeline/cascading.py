@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,6 @@ from worker.core.views import Concepts, Floats, View
 from worker.pipeline.asking import Ticket, share_of
 from worker.score.assessment import Assessment
 from worker.score.lane import Ask
-from worker.score.profile import Models
 from worker.score.seen import Seen
 from worker.window.language import ForeignTexts
 
@@ -34,6 +34,19 @@ class Remembers(Protocol):
     def get(self, tenant: str, policy: str, text: str) -> Floats | None: ...
 
     def put(self, tenant: str, policy: str, text: str, scores: Floats) -> None: ...
+
+
+class Profile(Protocol):
+    """`score/profile.py`: the models of a worker, as far as a cascade needs them."""
+
+    @property
+    def scorers(self) -> Mapping[str, Scorer]: ...
+
+    @property
+    def cascade(self) -> Callable[[Callable[[str], bool]], Decides] | None: ...
+
+    @property
+    def repeats(self) -> int: ...
 
 
 class Cascading:
@@ -98,7 +111,7 @@ class Cascading:
         ticket.of.findings.settled(stage)
 
 
-def cascading(models: Models) -> Cascading | None:
+def cascading(models: Profile) -> Cascading | None:
     """The cascade of a profile; None for one without."""
     if models.cascade is None:
         return None

@@ -106,7 +106,7 @@ class Worker:
         self._device = Device(lanes, clock, judging.on_done, self._on_batch, hung_s=hung_s, on_lost=on_lost)
         judging.attach(self._device)
         threads = DecodeThreads(settings.models.decode_threads)
-        self._decoding = Decoding(settings.limits, settings.claims, lambda r: self.metrics.claims.labels(r).inc())
+        self._decoding = Decoding(settings.limits, settings.decoding, settings.claims, self.metrics.on_claim)
         decoder, claims = self._decoding.decoder, self._decoding.claims
         self.desk = Desk(self.flow, judging, decoder, threads)
         self._feed = outside.status_feed

@@ -17,8 +17,9 @@ from pydantic_settings import (
 )
 
 from worker.core.errors import ConfigError
-from worker.decode import OuterLimits
+from worker.decode.box.boxes import DecodingSettings
 from worker.decode.claims import ClaimSettings
+from worker.decode.envelope import OuterLimits
 from worker.deliver.admission import OverloadSettings
 from worker.deliver.breaker import BreakerSettings
 from worker.deliver.parking import ParkingSettings
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = Field(default_factory=BreakerSettings)
     review: ReviewSettings = Field(default_factory=ReviewSettings)
     limits: OuterLimits = Field(default_factory=OuterLimits, description="what no tenant may exceed")
+    decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="content by `ref`; off until named")
     http: HttpSettings = Field(default_factory=HttpSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings, description="the HTTP endpoint that judges")

@@ -169,7 +169,7 @@ class Decide:
 
     def __init__(self, args: dict[str, Any]) -> None:
         from worker.core.clock import SystemClock
-        from worker.decode import EventDecoder
+        from worker.decode.decoder import EventDecoder
         from worker.deliver.decision import DecisionWriter
         from worker.policy.source.folder import FolderSource
         from worker.policy.store import PolicyStore

@@ -23,7 +23,7 @@ from ops.chaos.workload import KIND
 from worker import app, services
 from worker.core import log
 from worker.core.records import Record
-from worker.decode import EventDecoder
+from worker.decode.decoder import EventDecoder
 from worker.settings import load
 
 

@@ -13,11 +13,12 @@ from tests.unit.policy.building import PathsOnly
 from worker.core.errors import NotAnEvent, Parked, PartUnreadable, PolicyRejected
 from worker.core.events import Event
 from worker.core.records import Headers, Position, Record
-from worker.decode import EventDecoder, OuterLimits
 from worker.decode.audio import RATE, decode_audio, resample
 from worker.decode.claims import ClaimSettings
 from worker.decode.claims.address import may_connect
 from worker.decode.claims.place import Remote, follow, place_of
+from worker.decode.decoder import EventDecoder
+from worker.decode.envelope import OuterLimits
 from worker.decode.image import decode_image
 from worker.decode.schema import EVENT
 from worker.deliver.deadletter import CONNECT, OURS, dead_letter

@@ -8,7 +8,8 @@ import signal
 import worker.app
 from worker.cli import main
 from worker.core.records import Record
-from worker.decode import EventDecoder, EventEnvelope
+from worker.decode.decoder import EventDecoder
+from worker.decode.envelope import EventEnvelope
 
 DEADLY = "deadly"
 

@@ -15,7 +15,8 @@ from tests.flow.conftest import Bench, event
 from worker.core.errors import RecordsTooLarge, TidegateError, TooManyParked, WorkerHung
 from worker.core.ports import NO_MARKS, Envelope, Limits
 from worker.core.records import Outgoing, Partition, Record
-from worker.decode import EventDecoder, EventEnvelope
+from worker.decode.decoder import EventDecoder
+from worker.decode.envelope import EventEnvelope
 from worker.deliver.suspects import Mark
 from worker.settings import Settings, load
 from worker.transport.memory import MemoryTransport

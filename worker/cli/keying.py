@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from worker.core.errors import ConfigError, NotAnEvent
 from worker.core.records import Record
-from worker.decode import EventDecoder
+from worker.decode.decoder import EventDecoder
 from worker.settings import Settings
 
 _MOST_RECORDS = 2_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.core.errors import NotAnEvent
 from worker.core.records import Position, Record
-from worker.decode import EventDecoder
+from worker.decode.decoder import EventDecoder
 
 
 def key_of(value: bytes) -> bytes | None:

@@ -163,6 +163,10 @@ class Metrics:
                 series |= _series(metric._type, metric._name, metric._labelnames)
         return series
 
+    def on_claim(self, result: str) -> None:
+        """Count one part by `ref`: "fetched", or the code of why not."""
+        self.claims.labels(result).inc()
+
     def on_batch(
         self, lane: str, items: int, cost: int, padded: int, left_because: str, wait_s: float, run_s: float
     ) -> None:

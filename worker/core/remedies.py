@@ -100,6 +100,18 @@ CODES: dict[str, Entry] = {
         "a chunk came later than `calls.lateness_s`, or by another clock; it is judged by itself",
         "check the producer's `offset_ms`, and that one call has one key",
     ),
+    "decoder_died": Entry(
+        "a picture or clip killed the process that decodes it, twice",
+        "keep the file and report it: a codec has a fault",
+    ),
+    "decoder_memory": Entry(
+        "a picture needs more memory to decode than its process has",
+        "lower the pixels allowed, or raise `decoding.memory_mb`",
+    ),
+    "decoder_slow": Entry(
+        "a picture or clip was not decoded in time",
+        "look whether the machine is overloaded; else the file is made to take long",
+    ),
     "foreign_language": Entry(
         "a text in a language that the text model does not read",
         "set `otherwise.language`",

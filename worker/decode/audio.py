@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ _KERNEL_PHASES: Final = (
 )
 
 Samples = npt.NDArray[np.float32]
+ReadClip = Callable[[bytes, float], tuple[Samples, int, bool, bool]]
 
 
 class RawSound(NamedTuple):
@@ -69,7 +71,13 @@ def raw_sound(part: dict[str, Any]) -> RawSound | None:
 
 
 def decode_audio(
-    data: bytes, path: str, *, max_seconds: float, raw: RawSound | None = None, own_rate: bool = False
+    data: bytes,
+    path: str,
+    *,
+    max_seconds: float,
+    raw: RawSound | None = None,
+    own_rate: bool = False,
+    clip: ReadClip | None = None,
 ) -> tuple[AudioPart, Degradation | None]:
     """
     Decode a clip to 16 kHz mono; what passes `max_seconds` is left out and said.
@@ -79,6 +87,7 @@ def decode_audio(
         path: "parts/1".
         max_seconds: how much of the clip is kept, from its beginning.
         own_rate: keep the rate it has: a chunk of a call, whose ends are no ends of the sound.
+        clip: what reads a file that says of itself what it is; `read_clip` unless told otherwise.
 
     Returns:
         the part, samples in [-1, 1]; and a degradation when the clip is too long or its end damaged.
@@ -88,7 +97,7 @@ def decode_audio(
     """
     if raw is not None and data[:4] == b".snd":  # audio/basic is raw by its definition, and often a file
         raw = None
-    mono, rate, cut, broken = _from_raw(data, raw, max_seconds) if raw else _from_file(data, max_seconds)
+    mono, rate, cut, broken = _from_raw(data, raw, max_seconds) if raw else (clip or read_clip)(data, max_seconds)
     if not len(mono):
         raise PartUnreadable("audio_empty", "the clip holds no samples")
     if not np.isfinite(mono).all():
@@ -148,8 +157,16 @@ def _from_raw(data: bytes, raw: RawSound, max_seconds: float) -> tuple[Samples, 
     return mono, raw.rate, frames > keep, len(data) % width != 0
 
 
-def _from_file(data: bytes, max_seconds: float) -> tuple[Samples, int, bool, bool]:
-    """As `_from_raw`, for a file that says what it is."""
+def read_clip(data: bytes, max_seconds: float) -> tuple[Samples, int, bool, bool]:
+    """
+    A file that says of itself what it is, to mono at its own rate.
+
+    Returns:
+        float32 [T]; the rate; whether the clip is longer than `max_seconds`; whether its end is damaged.
+
+    Raises:
+        PartUnreadable: `audio_format` or `audio_damaged`.
+    """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_header(file)

@@ -10,6 +10,7 @@ from worker.core.errors import PartUnreadable
 from worker.core.events import Claim, Degradation, Event, Part, TextPart
 from worker.core.records import Record
 from worker.decode.envelope import EventEnvelope, OuterLimits, read_envelope, read_stream
+from worker.decode.media import InProcess, Media
 from worker.decode.parts import claim_of, claims_are_off, read_media
 
 _CONTEXT = frozenset({"channel", "audience", "language", "region", "actor", "attributes"})
@@ -23,6 +24,7 @@ class EventDecoder:
         outer: the worker's ceilings; a tenant's limits only tighten them.
         on_unknown: called with the number of unknown fields of an envelope that has any; no content.
         claims: whether content by `ref` is fetched.
+        media: where pictures and sound are decoded; in this process unless told otherwise.
     """
 
     def __init__(
@@ -31,9 +33,11 @@ class EventDecoder:
         *,
         on_unknown: Callable[[int], None] | None = None,
         claims: bool = False,
+        media: Media | None = None,
     ) -> None:
         self._outer = outer or OuterLimits()
         self._claims = claims
+        self._media = media or InProcess()
         self._on_unknown = on_unknown
         self.unknown_fields = 0
 
@@ -105,7 +109,13 @@ class EventDecoder:
             path = f"parts/{index}"
             if part["type"] != "text":
                 found, problems = read_media(
-                    part, index, self._given(envelope, index), limits, self._outer, of_call=of_call
+                    part,
+                    index,
+                    self._given(envelope, index),
+                    limits,
+                    self._outer,
+                    self._media,
+                    of_call=of_call,
                 )
                 degraded += problems
                 if found is not None:

@@ -51,7 +51,7 @@ def decode_image(data: bytes, path: str, *, max_pixels: int, max_side: int) -> t
 
     Raises:
         OverLimit: `image_too_large`, from the header alone.
-        PartUnreadable: `image_format`, `image_truncated` or `image_damaged`.
+        PartUnreadable: `image_format`, `image_truncated`, `image_damaged` or `decoder_memory`.
     """
     kind = image_format(data)
     if kind is None:
@@ -66,6 +66,8 @@ def decode_image(data: bytes, path: str, *, max_pixels: int, max_side: int) -> t
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise OverLimit("image_too_large", "a frame of the picture is larger than its header claims") from None
+    except MemoryError:
+        raise PartUnreadable("decoder_memory", f"the {kind} file needs more memory than a decoder has") from None
     except Exception as error:  # noqa: BLE001 - hostile bytes make codecs raise anything; the message may quote them
         code, what = ("image_truncated", "ends early") if _is_truncation(error) else ("image_damaged", "is damaged")
         raise PartUnreadable(code, f"the {kind} file {what}: {type(error).__name__}") from None
@@ -94,7 +96,7 @@ def _frames(data: bytes, kind: str, path: str, max_pixels: int, max_side: int) -
                 image.seek(at)
                 _within(*image.size, max_pixels)
                 frames.append(_pixels(image, turn, max_side, like=first))
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning, OverLimit):
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning, OverLimit, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - as above: the frames before are good, and this is said
             reason = f"the {kind} file is damaged after its first frame: {type(error).__name__}"

@@ -11,7 +11,7 @@ from worker.core.errors import OverLimit, PartUnreadable
 from worker.core.events import AudioPart, Claim, Degradation, ImagePart
 from worker.decode.audio import RawSound, decode_audio, raw_sound
 from worker.decode.envelope import OuterLimits
-from worker.decode.image import decode_image
+from worker.decode.media import Media
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -22,6 +22,7 @@ def read_media(
     given: bytes | PartUnreadable | None,
     limits: ports.Limits,
     outer: OuterLimits,
+    media: Media,
     *,
     of_call: bool = False,
 ) -> tuple[ImagePart | AudioPart | None, list[Degradation]]:
@@ -33,6 +34,7 @@ def read_media(
         index: its place there.
         given: the part's content when it does not stand in `data`: the record's value, or what was fetched of a
             `ref`; or why it could not be fetched.
+        media: where codecs run.
         of_call: sound keeps its own rate, for the window of its call.
 
     Returns:
@@ -41,7 +43,7 @@ def read_media(
     path = f"parts/{index}"
     try:
         if part["type"] == "image":
-            image, problem = decode_image(
+            image, problem = media.image(
                 _content(part, index, given, limits, outer),
                 path,
                 max_pixels=min(limits.image_pixels, outer.image_pixels),
@@ -51,7 +53,9 @@ def read_media(
         if part["type"] == "audio":
             form: RawSound | None = raw_sound(part)
             content, longest = _content(part, index, given, limits, outer), min(limits.audio_s, outer.audio_s)
-            clip, problem = decode_audio(content, path, max_seconds=longest, raw=form, own_rate=of_call)
+            clip, problem = decode_audio(
+                content, path, max_seconds=longest, raw=form, own_rate=of_call, clip=media.clip
+            )
             return clip, [problem] if problem else []
         raise PartUnreadable("part_type_unknown", "the part is of no known type: send text, image or audio")
     except OverLimit as error:

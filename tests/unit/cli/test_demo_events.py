@@ -13,7 +13,7 @@ import pytest
 import worker.cli
 from worker.core.events import AudioPart, Event
 from worker.core.records import Position, Record
-from worker.decode import EventDecoder
+from worker.decode.decoder import EventDecoder
 
 FOLDER = Path(worker.cli.__file__).with_name("demo_events")
 ENTRIES: list[dict[str, Any]] = [json.loads(line) for line in (FOLDER / "events.jsonl").read_text("utf-8").splitlines()]

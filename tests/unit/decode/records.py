@@ -9,7 +9,8 @@ import orjson
 
 from worker.core.events import Event
 from worker.core.records import Headers, Position, Record
-from worker.decode import EventDecoder, OuterLimits
+from worker.decode.decoder import EventDecoder
+from worker.decode.envelope import OuterLimits
 
 ALLOWED = OuterLimits()
 

@@ -13,7 +13,7 @@ import soundfile
 
 from tests.unit.decode.records import ALLOWED, media, read
 from worker.core.events import AudioPart, Event
-from worker.decode import OuterLimits
+from worker.decode.envelope import OuterLimits
 
 DATA = Path(__file__).parents[2] / "data" / "audio"
 

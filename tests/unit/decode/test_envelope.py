@@ -15,7 +15,8 @@ from tests.unit.decode.records import body, read, record
 from worker.core.errors import NotAnEvent
 from worker.core.events import Stream, TextPart
 from worker.core.records import Headers, Position
-from worker.decode import EventDecoder, OuterLimits
+from worker.decode.decoder import EventDecoder
+from worker.decode.envelope import OuterLimits
 
 ATTRIBUTES = {"type": "chat.message", "source": "/lobby", "id": "ce-1", "time": datetime(2026, 11, 23, tzinfo=UTC)}
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from tests.unit.decode.records import media, read, record
 from worker.core.events import Degradation, ImagePart
-from worker.decode import EventDecoder, OuterLimits
+from worker.decode.decoder import EventDecoder
+from worker.decode.envelope import OuterLimits
 from worker.decode.headers import image_header
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.decode.records import body, media, read
 from worker.core.events import TextPart
-from worker.decode import OuterLimits
+from worker.decode.envelope import OuterLimits
 
 TEXT = {"type": "text", "text": "hello"}
 

@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from worker.core.errors import NotAnEvent
-from worker.decode import event_schema
-from worker.decode.schema import EVENT
+from worker.decode.schema import EVENT, event_schema
 from worker.decode.shape import check_event
 
 VALIDATOR = Draft202012Validator(event_schema())

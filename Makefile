@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCHES ?= transport text image audio isolation batching policy reload backtest eos scale overload
 
-.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook fuzz
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook fuzz sbom audit soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,6 +41,15 @@ schemas: $(VENV)/.installed ## write schemas/ from the code
 runbook: $(VENV)/.installed-dev ## write the runbook's words into docs and alerts, and the dashboard
 	$(BIN)/python -m ops.runbook
 	$(BIN)/python -m ops.grafana.dashboard
+
+sbom: $(VENV)/.installed-dev ## what the worker is made of, as CycloneDX 1.6: sbom.json
+	$(BIN)/python -m cyclonedx_py requirements requirements.lock --of JSON --sv 1.6 -o sbom.json
+
+audit: $(VENV)/.installed-dev ## known vulnerabilities of the locked packages; says what it could not look up
+	@$(BIN)/python -m ops.audit $(ARGS)
+
+soak: $(VENV)/.installed-dev ## 30 minutes at 70 % load with a reload every 10 s; draws docs/soak.svg
+	@$(BIN)/python -m ops.bench.soak --picture docs/soak.svg $(ARGS)
 
 bench: $(VENV)/.installed-dev ## the benches, each side by side with its rivals
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m ops.bench.$$name || exit 1; done

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from worker.core.metrics import Metrics
 from worker.core.ports import Transport
 from worker.core.records import Outgoing
 from worker.core.views import ViewKind
+from worker.core.traces import NoTraces, Traces
 from worker.decode.opening import Decoding
 from worker.deliver.admission import Admission, GroupShare
 from worker.deliver.afterwards import Afterwards
@@ -77,6 +78,7 @@ class Outside:
     status_feed: StatusFeed | None = None
     open_tail: OpenTail | None = None  # reads a topic again, for what streams were before
     on_heard: Callable[[Heard], None] | None = None  # for those who show a call while it goes on
+    traces: Traces = field(default_factory=NoTraces)
 
 
 class Worker:
@@ -96,7 +98,7 @@ class Worker:
         self.metrics = Metrics()
         reach, deaths = 2 * settings.flow.events + 20_000, settings.parking.deaths  # in flight, and read until a commit
         suspects = Suspects(uuid.uuid4().hex[:12], reach=reach, deaths=deaths)
-        self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects)
+        self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects, outside.traces)
         parking = Parking(self.flow, settings.parking)
         views = Views(models.tokenizer, models.languages)
         judging = Judging(self.flow, views, models.scorers, models.readers, parking, cascading(models))
@@ -195,6 +197,9 @@ class Worker:
             report.wait_s,
             report.run_s,
         )
+        ended = self.flow.clock.wall()
+        began, items, failed = ended - report.run_s, report.items, report.failed
+        self.flow.traces.scored(report.lane, began, ended, items, failed, report.wait_s)
 
     def _on_lost(self, lane: str, lost: int) -> None:
         self.metrics.hung.labels(lane).inc()

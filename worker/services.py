@@ -34,6 +34,7 @@ from worker.serve.keys import read_keys
 from worker.settings import Settings
 from worker.store.following import Follower, Keeper
 from worker.store.writing import StoreWriter
+from worker.tracing import tracing
 from worker.transport.lines import LinesTransport
 from worker.window import language
 
@@ -93,7 +94,8 @@ async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, 
             await asyncio.to_thread(language.load)
         if asked_early.is_set():
             return
-        outside = Outside(settings.state, make_status_feed(settings, clock), make_open_tail(settings))
+        traces = stack.enter_context(tracing(settings))
+        outside = Outside(settings.state, make_status_feed(settings, clock), make_open_tail(settings), traces)
         transport = make_queue(clock)
         worker = Worker(settings, transport, models, clock=clock, outside=outside)
         report, stop = worker.health, partial(_stop, worker)

@@ -44,6 +44,15 @@ class HttpSettings(_Strict):
     enabled: bool = True
 
 
+class TraceSettings(_Strict):
+    """Spans to an OpenTelemetry collector; off until an endpoint is named."""
+
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://.", description="OTLP over HTTP, e.g. http://collector:4318/v1/traces"
+    )
+    share: float = Field(1.0, gt=0, le=1, description="of all spans that are kept")
+
+
 class ModelSettings(_Strict):
     """The models and the hardware they run on."""
 
@@ -101,6 +110,7 @@ class Settings(BaseSettings):
     decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="content by `ref`; off until named")
     http: HttpSettings = Field(default_factory=HttpSettings)
+    traces: TraceSettings = Field(default_factory=TraceSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings, description="the HTTP endpoint that judges")
     store: StoreSettings = Field(default_factory=StoreSettings, description="decisions kept for people and tools")
 

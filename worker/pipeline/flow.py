@@ -15,6 +15,7 @@ from worker.core.metrics import Metrics
 from worker.core.ports import Policy
 from worker.core.records import Order, Outgoing, Partition, Position, Record
 from worker.core.streams import Together
+from worker.core.traces import NoTraces, Traces
 from worker.deliver.admission import ANY_TIME
 from worker.deliver.credits import Credits
 from worker.deliver.ledger import OffsetLedger
@@ -105,12 +106,19 @@ class Flow:
     """The state that intake, judging and outlet share; touched on the loop's thread only."""
 
     def __init__(
-        self, settings: FlowSettings, order: Order, clock: Clock, metrics: Metrics, suspects: Suspects | None = None
+        self,
+        settings: FlowSettings,
+        order: Order,
+        clock: Clock,
+        metrics: Metrics,
+        suspects: Suspects | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.settings = settings
         self.order = order
         self.clock = clock
         self.metrics = metrics
+        self.traces: Traces = traces or NoTraces()
         self.ledger = OffsetLedger()
         self.suspects = suspects or Suspects(uuid.uuid4().hex[:12])
         self.gate: OrderGate[Slot] = OrderGate()

@@ -78,7 +78,7 @@ class Outlet:
 
     async def _deliver(self, batch: Sequence[Slot]) -> None:
         """Take one batch to its end. Nothing is finished before it is acknowledged."""
-        flow = self._flow
+        flow, began = self._flow, self._flow.clock.wall()
         fresh = [slot for slot in batch if not flow.is_stale(slot)]
         decided = self._deciding.decide(fresh)
         self._parking.check(fresh)
@@ -90,7 +90,7 @@ class Outlet:
             except RecordsTooLarge as error:
                 decided = self._deciding.smaller(fresh, decided, error)
         self._finished(fresh)
-        self._count(fresh, decided)
+        self._count(fresh, decided, began)
         held = [(slot.tenant, slot.decoded_bytes) for slot in batch]
         flow.credits.give_back(len(batch), sum(size for _, size in held), held)
         flow.settled.set()
@@ -222,9 +222,11 @@ class Outlet:
         }
         return await self.store(offsets, marks)
 
-    def _count(self, slots: Sequence[Slot], decided: Sequence[Decided | None]) -> None:
+    def _count(self, slots: Sequence[Slot], decided: Sequence[Decided | None], began: float) -> None:
         metrics, wall_ms = self._flow.metrics, self._flow.clock.wall() * 1000
         actions = Counter(one.action for one in decided if one is not None)
+        by_name = {action.label: count for action, count in actions.items()}
+        self._flow.traces.delivered(began, wall_ms / 1000, len(slots), by_name, lambda: _parents(slots))
         for code in (code for one in decided if one is not None and one.degraded for code in one.degraded):
             metrics.degraded.labels(code).inc()
         for code in (slot.code for slot in slots if slot.code is not None):
@@ -241,6 +243,12 @@ class Outlet:
         oldest = min(filter(None, stamps), default=None)
         if oldest is not None:
             metrics.latency.observe(max(wall_ms - oldest, 0.0) / 1000)
+
+
+def _parents(slots: Sequence[Slot]) -> list[str]:
+    """The events' own trace contexts."""
+    events = [slot.assessment.event for slot in slots if slot.assessment is not None]
+    return [event.traceparent for event in events if event.traceparent is not None]
 
 
 def _leaving(slots: Sequence[tuple[Slot, Decided | None]]) -> list[Outgoing]:

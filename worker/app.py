@@ -18,8 +18,8 @@ from worker.core.errors import ConfigError, WorkerHung
 from worker.core.metrics import Metrics
 from worker.core.ports import Transport
 from worker.core.records import Outgoing
-from worker.core.views import ViewKind
 from worker.core.traces import NoTraces, Traces
+from worker.core.views import ViewKind
 from worker.decode.opening import Decoding
 from worker.deliver.admission import Admission, GroupShare
 from worker.deliver.afterwards import Afterwards
@@ -123,7 +123,7 @@ class Worker:
         )
         self.health = Health(self.flow, transport, self.metrics, self._policy_status, self._source_status)
         self.health.models = [{"name": m.name, "version": m.version, "digest": m.digest} for m in models.refs]
-        key = settings.content_key.get_secret_value().encode() if settings.content_key else None
+        key = settings.content_secret
         preparing = self._preparing = Preparing(self.flow, decoder, judging, threads, parking, settings.parking, claims)
         share = GroupShare(transport, clock)
         afterwards = Afterwards(settings.breaker, clock, self.metrics, share)
@@ -188,15 +188,7 @@ class Worker:
             self.pipeline.stop()
 
     def _on_batch(self, report: BatchReport) -> None:
-        self.metrics.on_batch(
-            report.lane,
-            report.items,
-            report.cost,
-            report.padded,
-            report.left_because,
-            report.wait_s,
-            report.run_s,
-        )
+        self.metrics.on_batch(*report[:-1])
         ended = self.flow.clock.wall()
         began, items, failed = ended - report.run_s, report.items, report.failed
         self.flow.traces.scored(report.lane, began, ended, items, failed, report.wait_s)

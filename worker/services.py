@@ -95,7 +95,7 @@ async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, 
         if asked_early.is_set():
             return
         traces = stack.enter_context(tracing(settings))
-        outside = Outside(settings.state, make_status_feed(settings, clock), make_open_tail(settings), traces)
+        outside = Outside(settings.state, make_status_feed(settings, clock), make_open_tail(settings), traces=traces)
         transport = make_queue(clock)
         worker = Worker(settings, transport, models, clock=clock, outside=outside)
         report, stop = worker.health, partial(_stop, worker)

@@ -29,7 +29,7 @@ from worker.policy.settings import PolicySourceSettings, check_place
 from worker.score.settings import GuardSettings
 from worker.serve.settings import ServeSettings
 from worker.store.settings import StoreSettings
-from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings
+from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings, read_secret
 
 
 class _Strict(BaseModel):
@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     content_key: SecretStr | None = Field(
         None, min_length=16, max_length=64, description="key of content_hmac; unset leaves the field null"
     )
+    content_key_location: Path | None = Field(None, description="a file instead of the key itself")
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     sqlite: SqliteSettings = Field(default_factory=SqliteSettings)
     topics: TopicSettings = Field(default_factory=TopicSettings)
@@ -113,6 +114,22 @@ class Settings(BaseSettings):
     traces: TraceSettings = Field(default_factory=TraceSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings, description="the HTTP endpoint that judges")
     store: StoreSettings = Field(default_factory=StoreSettings, description="decisions kept for people and tools")
+
+    @property
+    def content_secret(self) -> bytes | None:
+        """The key of `content_hmac`. Raises ConfigError when its file cannot be used."""
+        if self.content_key_location is None:
+            return self.content_key.get_secret_value().encode() if self.content_key else None
+        secret = read_secret(self.content_key_location, "content_key_location").encode()
+        if not 16 <= len(secret) <= 64:
+            raise ConfigError(f"{self.content_key_location} holds {len(secret)} bytes: a content key has 16 to 64")
+        return secret
+
+    @model_validator(mode="after")
+    def _one_content_key(self) -> Settings:
+        if self.content_key and self.content_key_location:
+            raise ValueError("content_key and content_key_location are both set: take one out")
+        return self
 
     @model_validator(mode="after")
     def _policies_come_safely(self) -> Settings:

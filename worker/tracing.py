@@ -38,8 +38,8 @@ class BatchSpans:
 
     def delivered(self, began: float, ended: float, count: int, actions: Mapping[str, int], parents: Parents) -> None:
         """As `Traces` says."""
-        said = {f"{names.ACTIONS}{action}": number for action, number in actions.items()}
-        what = {names.OPERATION: "process", names.OPERATION_TYPE: "process", names.COUNT: count}
+        said: dict[str, Any] = {f"{names.ACTIONS}{action}": number for action, number in actions.items()}
+        what: dict[str, Any] = {names.OPERATION: "process", names.OPERATION_TYPE: "process", names.COUNT: count}
         span = self._tracer.start_span(
             f"process {self._common[names.DESTINATION]}",
             kind=self._kinds.CONSUMER,
@@ -51,7 +51,7 @@ class BatchSpans:
 
     def scored(self, lane: str, began: float, ended: float, items: int, failed: int, wait_s: float) -> None:
         """As `Traces` says."""
-        said = {names.LANE: lane, names.ITEMS: items, names.FAILED: failed, names.WAIT_S: wait_s}
+        said: dict[str, Any] = {names.LANE: lane, names.ITEMS: items, names.FAILED: failed, names.WAIT_S: wait_s}
         span = self._tracer.start_span(f"score {lane}", attributes=said, start_time=int(began * _NS))
         span.end(int(ended * _NS))
 

@@ -177,6 +177,27 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
+            "Longest drains, p95",
+            "s",
+            (("histogram_quantile(0.95, sum by (le) (tidegate_drain_seconds_bucket)) >= 0 or vector(0)", "p95"),),
+        ),
+        Panel(
+            "HTTP endpoint",
+            "short",
+            ((f"sum by (status) (rate(tidegate_http_requests_total[{_R}])) or vector(0)", "{{status}}"),),
+        ),
+        Panel(
+            "HTTP endpoint, p95",
+            "s",
+            (
+                (
+                    "histogram_quantile(0.95, sum by (le) (rate("
+                    f"tidegate_http_seconds_bucket[{_R}]))) >= 0 or vector(0)",
+                    "p95",
+                ),
+            ),
+        ),
+        Panel(
             "Publishing and committing",
             "short",
             (

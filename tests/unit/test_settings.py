@@ -151,3 +151,15 @@ def test_a_dead_letter_that_no_request_can_hold_is_refused() -> None:
     """It would be published again and again, and never be taken."""
     with pytest.raises(ConfigError, match=r"dead_letter_bytes .*lower it"):
         load(None, {"flow.dead_letter_bytes": 2_000_000})
+
+
+def test_the_content_key_may_stand_in_a_file(tmp_path: Path) -> None:
+    """Not both ways, not too short, and never shown."""
+    file = tmp_path / "key"
+    file.write_text("a-key-of-24-characters-x\n")
+    assert load(None, {"content_key_location": file}).content_secret == b"a-key-of-24-characters-x"
+    with pytest.raises(ConfigError, match="are both set: take one out"):
+        load(None, {"content_key_location": file, "content_key": "another-key-of-some-length"})
+    file.write_text("short")
+    with pytest.raises(ConfigError, match="holds 5 bytes: a content key has 16 to 64"):
+        _ = load(None, {"content_key_location": file}).content_secret

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,15 @@ import typer
 from worker.core import log
 
 Config = Annotated[Path | None, typer.Option("-c", "--config", help="TOML settings; tidegate.toml here when left out.")]
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """A second signal cancels what runs: exit code 130, as of a program that a signal ended."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None
 
 
 def run(
@@ -38,4 +49,5 @@ def run(
     }
     settings = load(config, flags)
     log.configure(level=settings.log_level)
-    asyncio.run(run_worker(settings))
+    with ended_by_signal():
+        asyncio.run(run_worker(settings))

@@ -37,7 +37,7 @@ def schemas(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file differs.")] = False,
 ) -> None:
     """
-    Write the JSON Schemas of events, decisions, policies, dead letters, appeals and reviews, and topics as AsyncAPI.
+    Write the JSON Schemas of what is read and written, reviews and appeals among it, and the topics as AsyncAPI.
 
     Examples:
       tidegate schemas

@@ -10,6 +10,8 @@ from worker import __version__
 from worker.core.records import FIRST_POSITION, REDRIVES
 from worker.transport.settings import TopicSettings
 
+_READ = ("events", "appeals", "reviews")
+
 
 def document() -> dict[str, Any]:
     """AsyncAPI 3.0, with the default names of topics; payloads are the schemas beside it."""
@@ -21,6 +23,9 @@ def document() -> dict[str, Any]:
         "block": (topics.block, "decision", "Decisions to block."),
         "deadLetter": (topics.dead_letter, "deadLetter", "Records that are no event or cannot be decided."),
         "review": ("moderation.review", "decision", "A sample of decisions for people, when topics.review names it."),
+        "calls": ("moderation.calls", "state", "What of calls must survive a worker, when topics.calls names it."),
+        "appeals": ("moderation.appeals", "appeal", "Appeals against decisions, when topics.appeals names it."),
+        "reviews": ("moderation.reviews", "reviewed", "People's verdicts, when topics.reviews names it."),
         "status": ("moderation.status", "status", "The policies' status, when topics.status names it."),
     }
     return {
@@ -42,7 +47,7 @@ def document() -> dict[str, Any]:
             for name, (address, message, said) in channels.items()
         },
         "operations": {
-            name: {"action": "receive" if name == "events" else "send", "channel": {"$ref": f"#/channels/{name}"}}
+            name: {"action": "receive" if name in _READ else "send", "channel": {"$ref": f"#/channels/{name}"}}
             for name in channels
         },
         "components": {"messages": _messages()},
@@ -80,6 +85,9 @@ def _messages() -> dict[str, Any]:
             "payload": {},
             "headers": {"$ref": "./deadletter.v1.json"},
         },
+        "state": {"title": "State of a call, for its next worker alone", "payload": {}},
+        "appeal": {"title": "An appeal", "payload": {"$ref": "./appeal.v1.json"}},
+        "reviewed": {"title": "A reviewer's verdict", "payload": {"$ref": "./review.v1.json"}},
         "status": {"title": "Status of the policies", "payload": {"type": "object"}},
     }
 

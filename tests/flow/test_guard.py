@@ -14,6 +14,7 @@ import pytest
 
 from ops.guard.checkpoints import write
 from tests.flow.conftest import Bench, event
+from worker.cli.demo import bundled
 from worker.core.errors import ModelFailed
 from worker.core.views import Floats, View
 from worker.score.models.guard.concepts import GuardPolicy
@@ -158,6 +159,22 @@ async def test_a_guard_that_fails_leaves_the_first_models_score_and_says_so(
     assert "nemotron" in found["1"]["degraded"][0]["reason"]
     assert found["1"]["action"] == "block"  # by the first model
     assert {reason["model"] for reason in found["1"]["reasons"]} == {"minilm"}
+
+
+async def test_a_guard_reads_a_picture_with_its_caption(
+    guarded_settings: Settings, embedded: Models, tiny_guard: LoadedGuard
+) -> None:
+    """In one prompt, by the real scorer; its score counts for the picture, and is not the one without the caption."""
+    models = guarded(embedded, tiny_guard, GuardSettings(path="x").model_dump())
+    picture = {"type": "image", "data": dict(bundled())["photo"]["parts"][0]["data"]}
+    parts = ([picture], [picture, {"type": "text", "text": HARMLESS}])
+    events = [orjson.dumps({"id": str(n), "tenant": "a", "parts": some}) for n, some in enumerate(parts)]
+    found = await decided(Bench(guarded_settings, models=models), events)
+    alone, with_caption = found["0"]["scores"], found["1"]["scores_by_type"]["image"]
+    assert "nemotron-pictures" in {model["name"] for model in found["0"]["models"]}
+    assert found["0"]["degraded"] is None
+    assert alone.keys() == with_caption.keys()
+    assert alone != with_caption
 
 
 async def test_a_guard_that_hangs_is_given_up(

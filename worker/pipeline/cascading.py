@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from worker.core.decisions import Action
+from worker.core.events import AudioPart, ImagePart, TextPart
 from worker.core.ports import Scorer
 from worker.core.views import Concepts, Floats, View
 from worker.pipeline.asking import Ticket, share_of
@@ -15,6 +16,8 @@ from worker.score.assessment import Assessment
 from worker.score.lane import Ask
 from worker.score.seen import Seen
 from worker.window.language import ForeignTexts
+
+_CAPTION = 2_000  # characters; the whole of it is judged as a text by itself
 
 
 class Decides(Protocol):
@@ -109,6 +112,12 @@ class Cascading:
             ticket.of.scored(view, model, np.where(np.isnan(scores), first, np.nan).astype(np.float32))
         ticket.of.scored(view, ticket.model, scores)
         ticket.of.findings.settled(stage)
+
+
+def caption(parts: Sequence[TextPart | ImagePart | AudioPart]) -> str | None:
+    """What an event says beside its pictures, cut to what a guard reads with one; None when it says nothing."""
+    said = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+    return said[:_CAPTION] or None
 
 
 def cascading(models: Profile) -> Cascading | None:

@@ -12,7 +12,7 @@ from worker.core.events import AudioPart, Degradation, ImagePart, PartType, Text
 from worker.core.ports import Extractor, Policy, Scorer
 from worker.core.views import TextSource, View, ViewKind
 from worker.pipeline.asking import Device, Job, Prepared, Source, Ticket, ViewMaker, share_of
-from worker.pipeline.cascading import Cascading
+from worker.pipeline.cascading import Cascading, caption
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.languages import left_out, understood
 from worker.pipeline.parking import Parking
@@ -98,6 +98,8 @@ class Judging:
                 case ImagePart():
                     listed = self._match_picture(assessment, part)
                     views = self._views.image(part) if slot.terms.shed is None else ()
+                    for view in views:
+                        view.text = caption(assessment.event.parts)
                     jobs += self.look(slot, part.path, views, listed=listed)
                 case AudioPart() if slot.call is None:
                     clips = self._views.audio(part) if slot.terms.shed is None else ()

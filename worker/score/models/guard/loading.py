@@ -34,6 +34,7 @@ class LoadedGuard(NamedTuple):
     """The scorers with what compiles policies for them; `pictures` None where it reads none."""
 
     family: Family
+    checkpoint: str  # digest of the files, which calibrations are kept by
     texts: GuardTexts
     text_concepts: GuardConcepts
     pictures: GuardPictures | None
@@ -84,10 +85,10 @@ def _guard(settings: GuardSettings, place: Place, clock: Clock) -> LoadedGuard:
     texts = GuardTexts(guard, prompts, ModelRef(family.name, checkpoint.name, digest))
     concepts = GuardConcepts(family.name, prompts)
     if not family.pictures or processor is None or settings.remote is not None:
-        return LoadedGuard(family, texts, concepts, None, None)
+        return LoadedGuard(family, checkpoint.digest, texts, concepts, None, None)
     name = f"{family.name}-pictures"
     pictures = GuardPictures(guard, prompts, ModelRef(name, checkpoint.name, digest))
-    return LoadedGuard(family, texts, concepts, pictures, GuardConcepts(name, prompts, picture=True))
+    return LoadedGuard(family, checkpoint.digest, texts, concepts, pictures, GuardConcepts(name, prompts, picture=True))
 
 
 def _reads(

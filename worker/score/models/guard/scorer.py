@@ -48,6 +48,10 @@ class Guard:
         self._reads, self._prompts, self._curves, self._floor = reads, prompts, curves, floor
         self._learnt: dict[tuple[str, str], Curve] = {}
 
+    def margins(self, question: Question, texts: Sequence[str]) -> Floats:
+        """float32 [N], log-odds before calibration, of neutral texts. Raises ModelFailed."""
+        return self._reads.margins(self._rows([(question, Content(text)) for text in texts]))
+
     def judge(self, contents: Sequence[Content], policies: Sequence[GuardPolicy]) -> list[Floats]:
         """
         For each content, float32 [C] of its policy; NaN where a category has no question.
@@ -147,6 +151,10 @@ class GuardTexts:
             which.append(places[key])
         found = self._guard.judge(contents, policies)
         return [found[place] for place in which]
+
+    def margins(self, question: Question, texts: Sequence[str]) -> Floats:
+        """float32 [N], log-odds of a question before calibration: what calibrations are fitted on."""
+        return self._guard.margins(question, [self._prompts.neutral(text) for text in texts])
 
 
 class GuardPictures:

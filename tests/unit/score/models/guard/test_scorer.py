@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from ops.guard.calibrate import fit
 from tests.unit.score.models.guard.tiny import Tiny, generated
 from worker.core.errors import ModelFailed
 from worker.core.events import PartType
@@ -142,6 +143,23 @@ def test_curves_of_labels_are_read_from_their_file(nemotron: Tiny, tmp_path: obj
     guard = Guard(Answering(lambda row: 4.0), nemotron.prompts, Curves("m", file))
     score = GuardTexts(guard, nemotron.prompts, REF).score([view("hello")], [policy])[0][0]
     assert score == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-4)
+
+
+def test_labels_are_fitted_by_question(nemotron: Tiny) -> None:
+    """A category with labels of one kind has no curve; the joint question goes by `any`."""
+    policy = GuardConcepts("guard", nemotron.prompts).compile(TREE)["guard"]
+    violating = nemotron.prompts.neutral("sell you gold")
+    answering = Answering(lambda row: 6.0 if violating in nemotron.prompts.tokenizer.decode(row.ids) else -6.0)
+    texts = GuardTexts(Guard(answering, nemotron.prompts, Curves("")), nemotron.prompts, REF)
+    lines = [
+        {"parts": [{"type": "text", "text": text}], "labels": {"trade": trade, "hate": 0, "any": trade}}
+        for text, trade in (("hello you", 0), ("sell you gold", 1)) * 40
+    ]
+    curves = fit(texts, policy, lines)
+    assert {path for path, _ in curves} == {"trade", ""}
+    trade = curves["trade", policy.each[2].question.digest]
+    assert trade.probability(6.0) > 0.9
+    assert trade.probability(-6.0) < 0.1
 
 
 def test_a_view_without_its_text_is_a_failed_model(nemotron: Tiny) -> None:

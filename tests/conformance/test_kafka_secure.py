@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route as HttpRoute
 
 from ops.kafka.secure import PASSWORD, USER, SecureBroker
 from tests.conformance.kafka_rig import create, kafka_settings, own_topics
 from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError, PublishFailed, TransportUnavailable
 from worker.core.records import Draft, Outgoing, Partition, Position, Record, Route
+from worker.lifecycle import serving
 from worker.transport.kafka import KafkaTransport
 from worker.transport.kafka_ends import KafkaSender, KafkaTail
 from worker.transport.kafka_security import BearerToken, Credentials
@@ -257,3 +262,31 @@ async def test_a_token_endpoint_that_refuses_is_named_and_the_secret_is_not() ->
     with pytest.raises(TransportUnavailable, match=r"no token from http://127\.0\.0\.1:9/token: check") as error:
         await BearerToken(settings).token()
     assert "hunter2" not in str(error.value) + repr(settings)
+
+
+async def test_a_fetched_token_is_kept_for_most_of_its_life() -> None:
+    """Client id and secret by basic authentication; asked for once while it is good."""
+    asked: list[tuple[str, bytes]] = []
+
+    async def token(request: Request) -> JSONResponse:
+        asked.append((request.headers["authorization"], await request.body()))
+        return JSONResponse({"access_token": f"token-{len(asked)}", "expires_in": 600 if len(asked) == 1 else 0})
+
+    app = Starlette(routes=[HttpRoute("/token", token, methods=["POST"])])
+    async with serving(app, host="127.0.0.1", port=0) as port:
+        provider = BearerToken(
+            KafkaSettings.model_validate(
+                {
+                    "security.protocol": "SASL_SSL",
+                    "sasl.mechanism": "OAUTHBEARER",
+                    "sasl.oauthbearer.token.endpoint.url": f"http://127.0.0.1:{port}/token",
+                    "sasl.oauthbearer.client.id": "tidegate",
+                    "sasl.oauthbearer.client.secret": "hunter2",
+                    "sasl.oauthbearer.scope": "kafka",
+                }
+            )
+        )
+        assert [await provider.token(), await provider.token()] == ["token-1", "token-1"]
+    ((authorization, body),) = asked
+    assert base64.b64decode(authorization.removeprefix("Basic ")) == b"tidegate:hunter2"
+    assert body == b"grant_type=client_credentials&scope=kafka"

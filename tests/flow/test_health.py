@@ -16,7 +16,8 @@ from tests.flow.conftest import Bench, event
 from worker.app import Worker, load_models, make_sender, make_transport, running
 from worker.core.clock import SystemClock
 from worker.core.errors import PublishFailed
-from worker.core.records import Draft
+from worker.core.metrics import CATEGORIES, OWN
+from worker.core.records import Draft, Partition, TransportHealth
 from worker.health import Loading
 from worker.lifecycle import http_app, serving
 from worker.score.profile import Models
@@ -99,6 +100,11 @@ async def test_metrics_count_lag_batches_and_decisions(with_models: Settings, em
     assert found["tidegate_tombstones_total", ()] == 1
     assert found["tidegate_decisions_total", (("action", "allow"),)] == 1
     assert found["tidegate_decisions_total", (("action", "block"),)] == 1
+    by_category = {labels: n for (name, labels), n in found.items() if name == "tidegate_decision_categories_total"}
+    assert by_category[("action", "block"), ("category", "harassment")] == 1
+    assert {dict(labels)["category"] for labels in by_category} <= {*CATEGORIES, OWN}
+    assert found["tidegate_ready", ()] == 1
+    assert found["tidegate_policies_active", ()] >= 1
     assert found["tidegate_dead_letters_total", (("code", "not_json"),)] == 1
     for number in ("0", "1"):
         assert found["tidegate_consumer_lag_records", (("partition", number), ("topic", "moderation.events"))] == 0
@@ -127,6 +133,7 @@ async def test_a_worker_on_a_sqlite_file_tells_its_lag(settings: Settings, tmp_p
         assert (await client.get("/readyz")).status_code == 200
         assert found["tidegate_records_total", ()] == 5
         assert found["tidegate_assigned_partitions", ()] == 1
+        assert found["tidegate_transactions_total", (("result", "ok"),)] >= 1
 
 
 async def test_a_queue_that_is_away_leaves_the_worker_alive_and_not_ready(settings: Settings) -> None:
@@ -186,3 +193,37 @@ async def test_a_worker_that_loads_its_models_is_alive_and_says_so() -> None:
     assert alive.status_code == 200
     assert ready.status_code == 503
     assert "loading models" in ready.text
+
+
+async def test_gauges_of_the_queue_are_read_at_the_scrape(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lag in records and seconds, secrets taken up and refused, of what the worker holds at that moment."""
+    bench = Bench(settings)
+    one, other = Partition("moderation.events", 0), Partition("moderation.events", 1)
+    health = TransportHealth(True, (one, other), "well", {one: 7, other: 0}, 2, 0.0, (2, 1))
+    monkeypatch.setattr(bench.transport, "health", lambda: health)
+    now_ms = int(bench.worker.flow.clock.wall() * 1000)
+    bench.worker.flow.read_ms.update({one: now_ms - 60_000, other: now_ms - 60_000})
+    for _ in range(2):  # a second scrape counts nothing twice
+        found = samples(bench.worker.health.exposition().decode())
+    at = {number: (("partition", number), ("topic", "moderation.events")) for number in "01"}
+    assert found["tidegate_consumer_lag_records", at["0"]] == 7
+    assert 60 <= found["tidegate_consumer_lag_seconds", at["0"]] < 120
+    assert found["tidegate_consumer_lag_seconds", at["1"]] == 0  # nothing waits there
+    assert found["tidegate_secret_reloads_total", (("result", "ok"),)] == 2
+    assert found["tidegate_secret_reloads_total", (("result", "failed"),)] == 1
+    monkeypatch.setattr(bench.transport, "health", lambda: TransportHealth(True, (one,), "well", {one: 0}, 2))
+    found = samples(bench.worker.health.exposition().decode())
+    assert ("tidegate_consumer_lag_records", at["1"]) not in found  # another worker tells of it now
+
+
+async def test_a_drain_is_counted(settings: Settings) -> None:
+    """At a revoke and at a stop; only the first is a rebalance."""
+    bench = Bench(settings)
+    async with bench.running():
+        bench.send([event("1", "hello")])
+        await bench.until(1)
+        await bench.worker.pipeline.drain(frozenset({Partition("moderation.events", 0)}))
+    found = samples(bench.worker.health.exposition().decode())
+    assert found["tidegate_rebalances_total", ()] == 1
+    assert found["tidegate_drain_seconds_count", ()] == 2
+    assert found["tidegate_drains_cut_short_total", ()] == 0

@@ -95,6 +95,20 @@ def test_promtool_accepts_rules_and_configuration() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+def test_what_a_page_says_to_start_prometheus_with_is_accepted(page: str, tmp_path: Path) -> None:
+    """Run in the repository's root, as the page says."""
+    root = HERE.parents[1]
+    (block,) = re.findall(r"cat > prometheus.yml <<'END'\n(.*?)END\n", (root / page).read_text("utf-8"), re.DOTALL)
+    config = yaml.safe_load(block)
+    config["rule_files"] = [str(root / name) for name in config["rule_files"]]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+    words = ["check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run([tool("promtool"), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(config["rule_files"]) == 2
+
+
 # What makes each alert fire: series over minutes in promtool's notation, and the labels that the alert then has.
 _UP = "1+0x40"
 FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {

@@ -7,7 +7,21 @@ import sys
 import typer
 
 from worker import __version__
-from worker.cli import deadletter, demo, doctor, eval, moderate, policy, queue, records, run, schemas, serve, store
+from worker.cli import (
+    call,
+    deadletter,
+    demo,
+    doctor,
+    eval,
+    moderate,
+    policy,
+    queue,
+    records,
+    run,
+    schemas,
+    serve,
+    store,
+)
 from worker.core.errors import ClientStuck, TidegateError
 
 app = typer.Typer(
@@ -22,6 +36,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("serve")(serve.serve)
 app.command("moderate")(moderate.moderate)
+app.command("call")(call.call)
 app.command("eval")(eval.evaluate)
 app.command("send")(queue.send)
 app.command("watch")(queue.watch)

@@ -15,6 +15,7 @@ from rich.progress import track
 
 from worker.cli import show
 from worker.cli.moderate import event_of_file
+from worker.cli.recording import event_of, pieces_of_file
 from worker.cli.run import Config
 from worker.core import log
 from worker.core.errors import ConfigError
@@ -39,16 +40,24 @@ def _events(source: str, tenant: str) -> Iterator[bytes]:
         raise ConfigError(f"{path}: no such file or folder: give a file, a folder or -")
 
 
+def _chunks(source: str, tenant: str, call: str, chunk_ms: int) -> Iterator[bytes]:
+    """A recording chopped into chunk events; each channel is a speaker."""
+    return (event_of(piece, tenant, call) for piece in pieces_of_file(Path(source), chunk_ms / 1000))
+
+
 def send(
     source: Annotated[str, typer.Argument(help="A file, a folder, a .jsonl of events, or - for standard input.")],
     tenant: Annotated[str, typer.Option(help="Tenant of files that are no events.")] = "demo",
+    call: Annotated[str | None, typer.Option(help="Send a recording as the chunks of the call with this id.")] = None,
+    chunk_ms: Annotated[int, typer.Option(min=20, max=15_000, help="Length of a call's chunks.")] = 1_000,
     config: Config = None,
 ) -> None:
     """
-    Put files into the input topic as events.
+    Put files into the input topic as events; with --call, a recording as the chunks of a call.
 
     Examples:
       tidegate send picture.png --tenant kids-game
+      tidegate send recording.wav --call call-17
       cat events.jsonl | tidegate send - -c tidegate.toml
     """
     from worker.app import make_sender
@@ -64,7 +73,8 @@ def send(
         sent = 0
         batch: list[Draft] = []
         try:
-            for value in track(list(_events(source, tenant)), description="sending", console=Console(stderr=True)):
+            found = _events(source, tenant) if call is None else _chunks(source, tenant, call, chunk_ms)
+            for value in track(list(found), description="sending", console=Console(stderr=True)):
                 batch.append(Draft(settings.topics.events, key_of(value), value.rstrip(b"\r\n"), ()))
                 if len(batch) == 500:
                     sent += len(await sender.send(batch))

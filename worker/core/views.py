@@ -73,12 +73,13 @@ class TextSource:
     window: int | None = None  # place among the event's windows of the one that it was found in
 
     def evidence(self, start: int, end: int) -> Evidence:
-        """Where the characters [start, end) are: the span itself, and the box or time for a derived text."""
-        for segment in self.segments:
-            if segment.start < end and start < segment.end:
-                found = segment.evidence
-                return Evidence((start, end), found.box, found.t, found.frame, found.speaker)
-        return Evidence((start, end))
+        """Where the characters [start, end) are: the span; of a derived text the first box, or the seconds."""
+        over = [segment.evidence for segment in self.segments if segment.start < end and start < segment.end]
+        if not over:
+            return Evidence((start, end))
+        first, last = over[0], over[-1]
+        heard = (first.t[0], last.t[1]) if first.t is not None and last.t is not None else first.t
+        return Evidence((start, end), first.box, heard, first.frame, first.speaker)
 
 
 @dataclass(slots=True)

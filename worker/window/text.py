@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from worker.core.events import Degradation
+from worker.core.events import Degradation, PartType
 from worker.core.ports import Tokenizer
 from worker.core.views import Evidence, TextSource, View, ViewKind, widest
 from worker.window.normalise import Normalised
@@ -32,8 +32,8 @@ def text_views(
     """
     The text views of an event: each source as written, then each normalised one, in even overlapping windows.
 
-    A text of several windows is read sentence by sentence as well (`View.excerpt`): ten words of harm do not show in a
-    window of hundreds.
+    A text of several windows, or a window of a call, is read sentence by sentence as well (`View.excerpt`): ten words
+    of harm do not show in a window of hundreds.
 
     A text that says nothing as written, and something normalised, is read normalised alone (`Normalised.replaces`).
     Dropped are normalised texts whose tokens are those of the text as written, and windows with the tokens and types
@@ -48,7 +48,12 @@ def text_views(
     plain = [source for source, _ in sources]
     changed = [(i, normalised) for i, (_, normalised) in enumerate(sources) if normalised is not None]
     encoded = tokenizer.encode([s.text for s in plain] + [n.text for _, n in changed])
-    if len(plain) == 1 and not changed and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, budget_tokens):
+    if (
+        len(plain) == 1
+        and not changed
+        and not _of_call(plain[0])
+        and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, budget_tokens)
+    ):
         source, ids = plain[0], encoded[0][0]
         whole = source.evidence(0, len(source.text))
         written = source.text
@@ -72,6 +77,11 @@ def joint_source(sources: Sequence[TextSource]) -> TextSource | None:
     if len(spoken) < 2:
         return None
     return TextSource("joint", "\n".join(source.text for source in spoken), widest(spoken))
+
+
+def _of_call(source: TextSource) -> bool:
+    """A window of a call: seconds of talk, of which one sentence may be all that matters."""
+    return source.window is not None and source.types == (PartType.AUDIO,)
 
 
 def windows(tokens: int, window: int, overlap: int) -> list[tuple[int, int]]:
@@ -117,7 +127,7 @@ class _Cutter:
     def add(self, source: TextSource, path: str, text: str, ids: Any, offsets: Any, span: _Span) -> None:
         """Views of one token sequence; `span` maps its text's characters to the source's."""
         wide = windows(len(ids), self._window, self._overlap)
-        close = sentences(text, offsets, self._window) if len(wide) > 1 else []
+        close = sentences(text, offsets, self._window) if len(wide) > 1 or _of_call(source) else []
         for excerpt, (start, end) in [(False, place) for place in wide] + [(True, place) for place in close]:
             piece = ids[start:end]
             key = (tuple(source.types), source.window, piece.tobytes())

@@ -194,7 +194,7 @@ class Track:
         """Whether its place is where sound is still awaited, or may soon be."""
         assert self.head is not None
         ahead = self._start_of(chunk) - self.head
-        return -max(_OVERLAP, _slack(chunk)) <= ahead <= _JUMP and ahead + chunk.length > 0
+        return -_OVERLAP <= ahead <= _JUMP and (ahead + chunk.length > 0 or -ahead <= _ROUNDING)
 
     def _start_of(self, chunk: Chunk) -> int:
         if chunk.at_ms is not None:

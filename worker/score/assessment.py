@@ -93,7 +93,8 @@ class Assessment:
         degraded = self.findings.degraded
         if any(one.code == "late" for one in degraded):
             return False
-        degraded.append(Degradation("late", "late", "event", "its deadline passed, or could not be kept any more, while it waited for a model"))
+        reason = "its deadline passed, or could not be kept any more, while it waited for a model"
+        degraded.append(Degradation("late", "late", "event", reason))
         return True
 
     def _used(self, model: ModelRef) -> None:

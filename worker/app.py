@@ -42,6 +42,7 @@ from worker.pipeline.judging import Judging
 from worker.pipeline.outlet import Outlet
 from worker.pipeline.parking import Parking
 from worker.pipeline.preparing import Preparing
+from worker.pipeline.rehearsal import Rehearsal
 from worker.pipeline.streams import Streams
 from worker.pipeline.threads import DecodeThreads
 from worker.policy.compile import decide_each
@@ -132,8 +133,8 @@ class Worker:
         writer = DecisionWriter(clock, content_key=key, afterwards=afterwards, sample=sample)
         most = settings.flow.streams
         self.streams = Streams(StreamBook(most), Conversations(most), decide_each)
-        topics = settings.topics
-        changelog = Changelog(self.streams, decoder, self.policies, outside.open_tail, topics.calls, topics.events)
+        rehearsal = Rehearsal(self.flow, preparing, calls)
+        changelog = Changelog(self.streams, rehearsal, decoder, self.policies, outside.open_tail, settings.topics)
         self.flow.on_forget += [self.streams.forget, changelog.forget]
         deciding = Deciding(decide_each, writer, parking, self.streams)
         admission = Admission(settings.overload, clock, self.metrics, self.flow.credits, share)

@@ -61,7 +61,7 @@ Exchange = list[Message]
 def rows() -> tuple[list[str], list[str]]:
     """Harmful and harmless texts, each once, as their sources label them."""
     bad, good = set[str](), set[str]()
-    for line in gzip.open(DATA / "openai_moderation_dev.jsonl.gz", "rt"):
+    for line in gzip.decompress((DATA / "openai_moderation_dev.jsonl.gz").read_bytes()).splitlines():
         row = json.loads(line)
         labels = [value for name, value in row.items() if name != "prompt"]
         (bad if any(labels) else good).add(row["prompt"])
@@ -76,7 +76,7 @@ def rows() -> tuple[list[str], list[str]]:
 
 
 def _csv(path: Path) -> Iterator[dict[str, str]]:
-    return csv.DictReader(io.StringIO(gzip.open(path, "rt", encoding="utf-8").read()))
+    return csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
 
 
 def _short(texts: set[str]) -> list[str]:
@@ -207,11 +207,10 @@ def main() -> None:
         found[name] = (caught, reader.strongest(calm, rules))
         cost[name] = reader.tokens
     whole_strengths = reader.strongest(whole, apart)
-    print(f"rows: {len(bad)} harmful, {len(good)} harmless; tokens of the harmless: {cost['off']} off, {cost['on']} on")
-    for name, (caught, alarms) in found.items():
-        print(
-            f"  at the policy's thresholds, {name}: caught {share(caught, 0):.3f}, false alarms {share(alarms, 0):.3f}"
-        )
+    print(f"rows: {len(bad)} harmful, {len(good)} harmless; tokens: {cost['off']} off, {cost['on']} on")
+    for name, (caught, wrongly) in found.items():
+        at_zero = f"{share(caught, 0):.3f} caught, {share(wrongly, 0):.3f} false"
+        print(f"  at the policy's thresholds, {name}: {at_zero}")
     values = {}
     for alarms in ALARMS:
         shifts = {name: shift(calm_strengths, alarms) for name, (_, calm_strengths) in found.items()}

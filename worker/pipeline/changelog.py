@@ -7,7 +7,7 @@ Three rules make the decisions after a death those that would have been made wit
   was folded already, and is answered from its record.
 * The way back is written as of an offset that is committed already: it reaches far enough whichever commit stands.
 * A partition's state is read when its first record is, after the transport has fenced its earlier owner. Then the
-  input is read again from the way back on, silently, to have the messages that are read together with new ones.
+  input is read again from the way back on, silently: messages are noted, and the sound of open calls is heard again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import stamina
@@ -25,39 +25,51 @@ from worker.core.errors import NotAnEvent, TransportUnavailable
 from worker.core.ports import Decoder, PolicyBook, Tail
 from worker.core.records import Outgoing, Partition, Position, Record, Route
 from worker.core.streams import StreamKey
-from worker.pipeline.streams import Streams
+from worker.pipeline.rehearsal import Rehearsal, Rehearsed
+from worker.pipeline.streams import Streams, WayBack
 
 _log = structlog.get_logger(__name__)
 _MOST_BYTES = 200_000  # of a stream's state; a larger one is written without what only repeats could ask for
+_CHUNKS = 32  # of calls that are heard again at once
 _READ = 2_000  # records at once
 
 OpenTail = Callable[[str, Mapping[Partition, int]], Tail]  # a topic, and from where on each partition is read
 
 
+class Topics(Protocol):
+    """What it needs to know of the topics' names."""
+
+    @property
+    def events(self) -> str: ...
+
+    @property
+    def calls(self) -> str | None: ...
+
+
 class Changelog:
     """
     Args:
-        topic: its name; None keeps nothing, and a stream begins anew with each owner of its partition.
-        events: the input topic.
+        topics: without a name for `calls` nothing is kept, and a stream begins anew with each owner of its partition.
     """
 
     def __init__(
         self,
         streams: Streams,
+        rehearsal: Rehearsal,
         decoder: Decoder,
         policies: PolicyBook,
         open_tail: OpenTail | None,
-        topic: str | None,
-        events: str,
+        topics: Topics,
     ) -> None:
         self._streams = streams
+        self._rehearsal = rehearsal
         self._decoder = decoder
         self._policies = policies
-        self._open_tail = open_tail if topic is not None else None
-        self._topic = topic
-        self._events = events
+        self._open_tail = open_tail if topics.calls is not None else None
+        self._topic = topics.calls
+        self._events = topics.events
         self._committed: dict[Partition, int] = {}  # what stands, as far as is known
-        self._back: dict[Partition, int] = {}  # the way back as it was written last
+        self._back: dict[Partition, WayBack] = {}  # as it was written last
 
     def unwritten(self, offsets: Mapping[Partition, int]) -> list[Outgoing]:
         """What must stand before these offsets are committed, or with them."""
@@ -69,9 +81,10 @@ class Changelog:
             for key, state in self._streams.book.stored(partition):
                 value = None if state is None else _bounded(state)
                 found.append(Outgoing(Route.CALLS, _key("state", partition, *key), value, (), source))
-            if (back := self._way_back(partition)) != self._back.get(partition):
+            back = self._streams.way_back(partition, self._committed.get(partition, 0))
+            if back != self._back.get(partition):
                 self._back[partition] = back
-                body = orjson.dumps({"v": 1, "from": back})
+                body = orjson.dumps({"v": 1, **back._asdict()})
                 found.append(Outgoing(Route.CALLS, _key("back", partition), body, (), source))
         return found
 
@@ -95,10 +108,6 @@ class Changelog:
             self._committed.pop(partition, None)
             self._back.pop(partition, None)
 
-    def _way_back(self, partition: Partition) -> int:
-        committed = self._committed.get(partition, 0)
-        return self._streams.needed_from(partition, committed)
-
     async def restore(self, partition: Partition, first: int) -> None:
         """
         Have of a partition what its earlier owner had, before its record at `first` is admitted. As often as it takes.
@@ -117,13 +126,13 @@ class Changelog:
                 again = await self._read_again(partition, back, first)
         self._committed[partition] = first
         self._streams.settled({partition: first})
-        if back < first or len(self._streams.book):
+        if min(back) < first or len(self._streams.book):
             _log.info("streams.restored", partition=partition.number, streams=len(self._streams.book), read_again=again)
 
-    async def _read_state(self, partition: Partition, first: int) -> int:
+    async def _read_state(self, partition: Partition, first: int) -> WayBack:
         """Load the streams; returns the way back, `first` where there is none."""
         assert self._topic is not None
-        back = first
+        back = WayBack(first, first)
         async for record in self._all(self._topic, partition.number, 0):
             with suppress(ValueError, TypeError, KeyError, IndexError):  # other hands may write there too
                 kind, number, *key = orjson.loads(record.key or b"")
@@ -131,18 +140,18 @@ class Changelog:
                 if number != partition.number:
                     continue
                 if kind == "back" and body is not None:
-                    back = int(body["from"])
+                    back = WayBack(int(body["said"]), int(body["heard"]))
                 elif kind == "state":
                     stream: StreamKey = (str(key[0]), str(key[1]))
                     self._streams.book.load(partition, stream, body)
-        return min(back, first)
+        return WayBack(min(back.said, first), min(back.heard, first))
 
-    async def _read_again(self, partition: Partition, back: int, first: int) -> int:
-        """Note what was said from `back` on; returns how many records that were."""
-        count = 0
-        if back >= first:
+    async def _read_again(self, partition: Partition, back: WayBack, first: int) -> int:
+        """Note what was said, and hear what was to be heard, from there on; returns how many records that were."""
+        count, chunks = 0, list[Rehearsed]()
+        if min(back) >= first:
             return 0
-        async for record in self._all(self._events, partition.number, back, until=first):
+        async for record in self._all(self._events, partition.number, min(back), until=first):
             count += 1
             if record.value is None:
                 continue
@@ -150,8 +159,16 @@ class Changelog:
                 envelope = self._decoder.envelope(record)
             except NotAnEvent:
                 continue
-            if (policy := self._policies.of(envelope.tenant)) is not None:
-                self._streams.note(record.position, record.timestamp_ms, envelope, policy)
+            policy = self._policies.of(envelope.tenant)
+            if policy is None:
+                continue
+            self._streams.note(record.position, record.timestamp_ms, envelope, policy)
+            if envelope.of_call and record.position.offset >= back.heard:
+                chunks.append(Rehearsed(record, envelope, policy))
+            if len(chunks) == _CHUNKS:
+                await self._rehearsal.hear(chunks)
+                chunks.clear()
+        await self._rehearsal.hear(chunks)
         return count
 
     async def _all(self, topic: str, number: int, start: int, until: int | None = None) -> AsyncIterator[Record]:

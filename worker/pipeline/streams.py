@@ -16,9 +16,18 @@ from worker.stream.book import StreamBook
 from worker.stream.call import Answer, Heard, TrackKey
 from worker.stream.track import Passing, passing
 from worker.window.conversation import Conversations
+from worker.window.trail import Trail
 
+_SOUND = 4  # windows: one that is heard, what was read into it, and twice that for a sender that stutters
 _EVERY_MS = 10_000  # of the queue's stamps: how often expired streams of a partition are looked for
 _AUDIO = PartType.AUDIO.label
+
+
+class WayBack(NamedTuple):
+    """Offsets that what came before is read again from."""
+
+    said: int
+    heard: int
 
 
 class _Closed(NamedTuple):
@@ -43,14 +52,22 @@ class Streams:
         self._conversations = conversations
         self._decide_each = decide_each
         self._looked: dict[Partition, int] = {}
+        self._said, self._heard = Trail(), Trail()  # the ways back of messages and of sound
 
     def note(self, position: Position, stamp_ms: int, envelope: Envelope, policy: Policy) -> Together | None:
         """What is read together with an event; None for one that is in no conversation, or the first in it."""
         stream = envelope.stream
         if stream is None:
             return None
+        rules = policy.calls
+        if envelope.of_call:
+            seconds = _SOUND * rules.window_s + rules.lateness_s
+            self._heard.mark(position, stamp_ms, int(seconds * 1000))
+            return None
+        if rules.messages or rules.exchange:
+            self._said.mark(position, stamp_ms, int(rules.messages_s * 1000))
         key = (envelope.tenant, stream.id)
-        return self._conversations.note(position, key, stamp_ms, envelope.speaker, envelope.said, policy.calls)
+        return self._conversations.note(position, key, stamp_ms, envelope.speaker, envelope.said, rules)
 
     def told(self, judged: Sequence[Judged], verdicts: Sequence[Verdict]) -> dict[int, Told]:
         """By place in the batch, what the state of an event's stream does; folds the event's windows into it."""
@@ -79,7 +96,8 @@ class Streams:
         """The group has committed these offsets: what lies below them never comes again."""
         for partition, offset in offsets.items():
             self.book.settled(partition, offset)
-            self._conversations.settled(partition, offset)
+            self._said.settled(partition, offset)
+            self._heard.settled(partition, offset)
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Drop partitions that went to another worker."""
@@ -88,10 +106,12 @@ class Streams:
         self._conversations.forget(gone)
         for partition in gone:
             self._looked.pop(partition, None)
+            self._said.forget(partition)
+            self._heard.forget(partition)
 
-    def needed_from(self, partition: Partition, offset: int) -> int:
-        """The lowest offset that must be read again before `offset` is."""
-        return self._conversations.needed_from(partition, offset)
+    def way_back(self, partition: Partition, offset: int) -> WayBack:
+        """From where messages, and from where sound must be read again before the record at `offset` is."""
+        return WayBack(self._said.needed_from(partition, offset), self._heard.needed_from(partition, offset))
 
     def _fold(self, slot: Slot, event: Event, policy: Policy, heard: Sequence[Heard]) -> Answer:
         assert event.stream is not None

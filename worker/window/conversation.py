@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from itertools import takewhile
 
 from worker.core.records import Partition, Position
 from worker.core.streams import CallRules, StreamKey, Together
 
 CHARS = 400  # of a view: a longer message fills it by itself, and is read in windows anyway
 _MOST_SPEAKERS = 256  # of one stream; past it the one that has been silent longest goes
-_SAMPLE_MS = 1_000  # how finely the way back through the queue is remembered
 
 
 class _Said:
@@ -39,16 +37,6 @@ class _Talk:
         self.speakers: OrderedDict[str | None, deque[_Said]] = OrderedDict()
 
 
-class _Trail:
-    """One partition's way back: a message's stamp and offset, once a second of stamps."""
-
-    __slots__ = ("horizon_ms", "marks")
-
-    def __init__(self) -> None:
-        self.marks: deque[tuple[int, int]] = deque()
-        self.horizon_ms = 0  # the furthest that any policy looks back
-
-
 class Conversations:
     """
     Args:
@@ -58,7 +46,6 @@ class Conversations:
     def __init__(self, most: int = 50_000) -> None:
         self._most = most
         self._talks: OrderedDict[tuple[Partition, StreamKey], _Talk] = OrderedDict()
-        self._trails: dict[Partition, _Trail] = {}
 
     def __len__(self) -> int:
         return len(self._talks)
@@ -69,7 +56,6 @@ class Conversations:
         """Remember a message; gives what is to be read with it, None when it stands alone. In the queue's order."""
         if not text or text.isspace() or not (rules.messages or rules.exchange):
             return None
-        self._trail(position, stamp_ms, rules)
         talk = self._talk(position.of, key)
         said = _Said(stamp_ms, speaker, text[-CHARS:])
         own = _own(talk, speaker)
@@ -87,39 +73,11 @@ class Conversations:
             return None
         return Together(speaker, _texts(mine), _texts(all_), _since(mine), _since(all_), stamp_ms / 1000)
 
-    def needed_from(self, partition: Partition, offset: int) -> int:
-        """The lowest offset that must be read again before `offset` is: what messages from there on look back to."""
-        trail = self._trails.get(partition)
-        before = [] if trail is None else list(takewhile(lambda mark: mark[1] < offset, trail.marks))
-        if trail is None or not before:
-            return offset
-        since = before[-1][0] - trail.horizon_ms - _SAMPLE_MS
-        return min((at for stamp, at in before if stamp >= since), default=offset)
-
-    def settled(self, partition: Partition, offset: int) -> None:
-        """The group has committed `offset`: nothing looks further back than from there."""
-        trail = self._trails.get(partition)
-        if trail is not None:
-            needed = self.needed_from(partition, offset)
-            while trail.marks and trail.marks[0][1] < needed:
-                trail.marks.popleft()
-
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Drop partitions that went to another worker."""
         gone = set(partitions)
-        for partition in gone:
-            self._trails.pop(partition, None)
         for place in [place for place in self._talks if place[0] in gone]:
             del self._talks[place]
-
-    def _trail(self, position: Position, stamp_ms: int, rules: CallRules) -> None:
-        trail = self._trails.get(position.of)
-        if trail is None:
-            trail = self._trails[position.of] = _Trail()
-        trail.horizon_ms = max(trail.horizon_ms, int(rules.messages_s * 1000))
-        last = trail.marks[-1][0] if trail.marks else None
-        if last is None or stamp_ms >= last + _SAMPLE_MS:
-            trail.marks.append((stamp_ms, position.offset))
 
     def _talk(self, partition: Partition, key: StreamKey) -> _Talk:
         place = (partition, key)

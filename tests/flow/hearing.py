@@ -10,7 +10,7 @@ import worker.services
 from worker.cli import main
 from worker.core.events import PartType
 from worker.core.views import Evidence, Floats, ModelRef, Segment, TextSource, View, ViewKind
-from worker.score.limits import BatchLimits
+from worker.score.batch import BatchLimits
 from worker.score.profile import Models
 
 RATE = 16_000

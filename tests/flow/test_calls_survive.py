@@ -101,7 +101,7 @@ async def decided(settings: Settings, count: int) -> dict[str, Any]:
             while len(found) < count:
                 for record in await tail.read(max_records=5_000, timeout_s=0.3):
                     body = orjson.loads(record.value or b"")
-                    said = {name: body[name] for name in ("id", "action", "reasons", "overrides", "hits", "call")}
+                    said = {name: body[name] for name in ("id", "source", "action", "reasons", "overrides", "hits", "call")}
                     found.setdefault(body["event_id"], said)
     finally:
         await tail.stop()
@@ -129,8 +129,12 @@ async def test_workers_that_die_in_mid_conversation_change_no_decision(
     await send(hurt, messages(500, 100, spoken))
     count = 600 + 60 * CALLS
     found, expected = await asyncio.gather(decided(hurt, count), decided(calm, count))
-    different = {name: (found[name], expected[name]) for name in expected if found[name] != expected[name]}
-    assert not different, sorted(different.items())[:3]
+    different = {
+        name: {field: (found[name][field], said) for field, said in one.items() if found[name][field] != said}
+        for name, one in expected.items()
+        if found[name] != one
+    }
+    assert not different, orjson.dumps(sorted(different.items())[:3]).decode()
     changes = [(change["kind"], change["cause"]) for one in expected.values() for change in one["call"]["changed"]]
     assert {("call", "agreed"), ("call", "cleared"), ("speaker", "agreed"), ("exchange", "agreed")} <= set(changes)
     assert "escalated" in {cause for _, cause in changes}

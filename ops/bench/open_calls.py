@@ -1,0 +1,86 @@
+"""
+The state of 100,000 open calls and conversations on one worker: memory for each, what the changelog holds, expiry.
+
+Three kinds: conversations in which nothing passed (text of the last messages alone), streams with one raised category
+of one speaker, and streams with four. `bytes` are what Python allocated (tracemalloc), a stream; the changelog's are of
+its records. All are then silent, and expire by the queue's stamps. Sound is not counted: it has its own bound.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import orjson
+
+from worker.core.decisions import Action
+from worker.core.records import Partition, Position
+from worker.core.streams import CallRules
+from worker.stream.book import StreamBook
+from worker.stream.call import Heard
+from worker.stream.track import Passed
+from worker.window.conversation import Conversations
+
+STREAMS = 100_000
+PARTITION = Partition("events", 0)
+RULES = CallRules()
+LINE = "see you at the corner in ten minutes, bring the {}"  # about 50 characters, each a string of its own
+
+
+def measured(work: Callable[[], None]) -> tuple[float, float]:
+    """Bytes a stream that are held after `work`, and seconds it took."""
+    tracemalloc.start()
+    began = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - began
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return held / STREAMS, seconds
+
+
+def talk(conversations: Conversations) -> None:
+    """Four messages of two speakers in each stream."""
+    for number in range(STREAMS * 4):
+        speaker, key = f"s{number % 2}", ("tenant", f"room-{number % STREAMS}")
+        conversations.note(Position(*PARTITION, number), key, number // 100, speaker, LINE.format(number), RULES)
+
+
+def raise_all(book: StreamBook, categories: int) -> None:
+    """Two windows that agree, in each stream."""
+    found = {f"category-{n}": Passed(Action.FLAG, Action.FLAG) for n in range(categories)}
+    for number in range(STREAMS * 2):
+        key = ("tenant", f"call-{number % STREAMS}")
+        hop = number // STREAMS
+        heard = Heard("call", "spk-1", hop, hop * 5.0, hop * 5.0 + 15.0, found)
+        book.fold(Position(*PARTITION, number), key, number // 100, [heard], RULES, frozenset())
+
+
+def main() -> None:
+    """Print a line for each kind, and last one of name=value pairs."""
+    values: dict[str, float] = {}
+    conversations = Conversations(STREAMS)
+    values["conversation_bytes"], seconds = measured(lambda: talk(conversations))
+    print(f"  conversations: {values['conversation_bytes']:.0f} bytes each, {seconds:.1f} s to note 4 messages of each")
+    for categories in (1, 4):
+        book = StreamBook(STREAMS)
+
+        def work(book: StreamBook = book, categories: int = categories) -> None:
+            raise_all(book, categories)
+            book.settled(PARTITION, STREAMS * 2)
+
+        held, seconds = measured(work)
+        records = [orjson.dumps(state) for _, state in book.stored(PARTITION)]
+        size = sum(map(len, records)) / len(records)
+        began = time.perf_counter()
+        gone = book.expire(PARTITION, 10_000_000)
+        expiry_s = time.perf_counter() - began
+        assert gone == STREAMS
+        assert len(book) == 0
+        print(f"  {categories} raised: {held:.0f} bytes each, {seconds:.1f} s; changelog {size:.0f} bytes each")
+        values |= {f"raised_{categories}_bytes": held, f"changelog_{categories}_bytes": size, "expiry_s": expiry_s}
+    print(f"open={STREAMS} " + " ".join(f"{name}={value:.2f}" for name, value in values.items()))
+
+
+if __name__ == "__main__":
+    main()

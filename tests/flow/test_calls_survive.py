@@ -21,10 +21,11 @@ from worker.app import make_sender, make_tail
 from worker.core.records import Draft
 from worker.settings import Settings
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 WORDS = ["free", "coins", "i will", "hurt you", "hello", "lol", "see you", "ok"]
 ROOMS, CALLS = 12, 6
+COMPARED = ("id", "source", "action", "reasons", "overrides", "hits", "call")
 QUICK = {"session_timeout_ms": 2_000, "heartbeat_interval_ms": 300}
 
 
@@ -101,7 +102,9 @@ async def decided(settings: Settings, count: int) -> dict[str, Any]:
             while len(found) < count:
                 for record in await tail.read(max_records=5_000, timeout_s=0.3):
                     body = orjson.loads(record.value or b"")
-                    said = {name: body[name] for name in ("id", "source", "action", "reasons", "overrides", "hits", "call")}
+                    said = {
+                        name: body[name] for name in ("id", "source", "action", "reasons", "overrides", "hits", "call")
+                    }
                     found.setdefault(body["event_id"], said)
     finally:
         await tail.stop()

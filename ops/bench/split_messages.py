@@ -67,11 +67,12 @@ def rows() -> tuple[list[str], list[str]]:
         (bad if any(labels) else good).add(row["prompt"])
     for name, column, said in (
         ("surge_toxicity_en.csv.gz", "is_toxic", {"Toxic": bad, "Not Toxic": good}),
-        ("edos_train_dev.csv.gz", "label_sexist", {"sexist": bad, "not sexist": good}),
+        ("edos_train_dev.csv.gz", "label_sexist", {"sexist": bad}),  # what is not sexist there is often harmful
+        ("davidson_dev.csv.gz", "class", {"0": bad, "2": good}),
     ):
         for found in _csv(DATA / name):
             if (into := said.get(found.get(column, ""))) is not None:
-                into.add(found["text"])
+                into.add(found.get("text") or found["tweet"])
     return _short(bad - good), _short(good - bad)
 
 

@@ -16,9 +16,9 @@ from worker.stream.book import StreamBook
 from worker.stream.call import Answer, Heard, TrackKey
 from worker.stream.track import Passing, passing
 from worker.window.conversation import Conversations
-from worker.window.trail import Trail
+from worker.window.trail import CallTrails, Trail
 
-_SOUND = 4  # windows: one that is heard, what was read into it, and twice that for a sender that stutters
+_SOUND_HOPS = 2  # beyond a window: the one that is cut where it begins, and what was read into the next
 _EVERY_MS = 10_000  # of the queue's stamps: how often expired streams of a partition are looked for
 _AUDIO = PartType.AUDIO.label
 
@@ -52,7 +52,7 @@ class Streams:
         self._conversations = conversations
         self._decide_each = decide_each
         self._looked: dict[Partition, int] = {}
-        self._said, self._heard = Trail(), Trail()  # the ways back of messages and of sound
+        self._said, self._heard = Trail(), CallTrails()  # the ways back of messages and of sound
 
     def note(self, position: Position, stamp_ms: int, envelope: Envelope, policy: Policy) -> Together | None:
         """What is read together with an event; None for one that is in no conversation, or the first in it."""
@@ -61,8 +61,11 @@ class Streams:
             return None
         rules = policy.calls
         if envelope.of_call:
-            seconds = _SOUND * rules.window_s + rules.lateness_s
-            self._heard.mark(position, stamp_ms, int(seconds * 1000))
+            line = (envelope.tenant, stream.id, stream.speaker)
+            at_ms = stamp_ms if stream.offset_ms is None else stream.offset_ms
+            seconds = rules.window_s + _SOUND_HOPS * rules.hop_s + rules.lateness_s
+            spans = {"horizon_ms": int(seconds * 1000), "expire_ms": int(rules.expire_s * 1000)}
+            self._heard.mark(position, line, at_ms, stamp_ms, **spans)
             return None
         if rules.messages or rules.exchange:
             self._said.mark(position, stamp_ms, int(rules.messages_s * 1000))

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from worker.core.records import Partition, Position
 from worker.core.streams import CallRules, StreamKey, Together
 
-CHARS = 400  # of a view: a longer message fills it by itself, and is read in windows anyway
+CHARS = 240  # of a view
+LONG = 120  # characters: a longer message says what it says by itself, and is not read with others
 _MOST_SPEAKERS = 256  # of one stream; past it the one that has been silent longest goes
 
 
 class _Said:
-    """One message, at most `CHARS` of its end. `stamp_ms`: the queue's."""
+    """One short message. `stamp_ms`: the queue's."""
 
     __slots__ = ("speaker", "stamp_ms", "text")
 
@@ -57,14 +58,14 @@ class Conversations:
         if not text or text.isspace() or not (rules.messages or rules.exchange):
             return None
         talk = self._talk(position.of, key)
-        said = _Said(stamp_ms, speaker, text[-CHARS:])
+        if len(text) > LONG:
+            return None
+        said = _Said(stamp_ms, speaker, text)
         own = _own(talk, speaker)
         own.append(said)
         talk.everyone.append(said)
         _trim(own, rules.messages)
         _trim(talk.everyone, rules.exchange)
-        if len(text) >= CHARS:
-            return None
         mine = _recent(own, said, rules) if rules.messages else []
         all_ = _recent(talk.everyone, said, rules) if rules.exchange else []
         if all(one.speaker == speaker for one in all_) and len(all_) <= len(mine):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from worker.core.records import Partition, Position
 from worker.core.streams import CallRules, Together
-from worker.window.conversation import CHARS, Conversations
-from worker.window.trail import Trail
+from worker.window.conversation import LONG, Conversations
+from worker.window.trail import CallTrails, Trail
 
 RULES = CallRules()
 PARTITION = Partition("events", 0)
@@ -46,14 +46,14 @@ def test_the_first_message_and_one_after_a_long_while_stand_alone() -> None:
 
 
 def test_a_long_message_stands_alone_and_a_view_has_room_for_so_much() -> None:
-    """What a long one says is read in windows of its own."""
-    assert say(Conversations(), [("ann", "kill"), ("ann", "x" * CHARS)]) is None
-    found = say(Conversations(), [("ann", "a" * 250), ("ann", "b" * 250), ("ann", "c")])
+    """What a long one says it says by itself; it is no part of what others complete."""
+    assert say(Conversations(), [("ann", "kill"), ("ann", "x" * (LONG + 1))]) is None
+    found = say(Conversations(), [("ann", "a" * 100), ("ann", "b" * 100), ("ann", "x" * 500), ("ann", "c" * 100)])
     assert found is not None
-    assert found.own == ("b" * 250, "c")
+    assert found.own == ("b" * 100, "c" * 100)
 
 
-@given(lines=st.lists(st.tuples(st.sampled_from(["ann", "bob"]), st.text("ab ", max_size=30)), max_size=30))
+@given(lines=st.lists(st.tuples(st.sampled_from(["ann", "bob"]), st.text("ab ", max_size=25)), max_size=30))
 def test_what_is_read_together_depends_on_the_last_messages_alone(lines: list[Line]) -> None:
     """Someone who hears only the end of a conversation reads the same with its last message."""
     spoken = [line for line in lines if line[1].strip()]
@@ -99,3 +99,24 @@ def test_the_way_back_reaches_as_far_as_windows_look(
 def test_without_windows_nothing_is_read_again() -> None:
     """A partition without conversations goes on where it is."""
     assert Trail().needed_from(PARTITION, 7) == 7
+
+
+def test_sound_is_heard_again_by_the_calls_clock_however_long_the_sender_paused() -> None:
+    """A minute between two chunks on the queue's clock, none on the call's: the window's sound lies before it."""
+    trail = CallTrails()
+    for offset in range(60):
+        stamp = offset * 1_000 + (3_600_000 if offset >= 50 else 0)
+        trail.mark(Position(*PARTITION, offset), "spk", offset * 1_000, stamp, horizon_ms=27_000, expire_ms=7_200_000)
+    assert trail.needed_from(PARTITION, 50) <= 50 - 27
+    trail.settled(PARTITION, 50)
+    assert 10 <= trail.needed_from(PARTITION, 50) <= 50 - 27
+
+
+def test_a_speaker_that_is_silent_for_long_holds_nothing_back() -> None:
+    """Dropped after its expiry on the queue's clock."""
+    trail = CallTrails()
+    trail.mark(Position(*PARTITION, 0), "gone", 0, 0, horizon_ms=27_000, expire_ms=10_000)
+    trail.mark(Position(*PARTITION, 9), "here", 0, 20_000, horizon_ms=27_000, expire_ms=10_000)
+    assert trail.needed_from(PARTITION, 10) == 0
+    trail.settled(PARTITION, 10)
+    assert trail.needed_from(PARTITION, 10) == 9

@@ -64,6 +64,7 @@ SEED ?= 1
 SEEDS ?= 1
 chaos: $(VENV)/.installed-dev ## real workers and a real Kafka, hurt from SEED on, SEEDS times, for both guarantees
 	@$(BIN)/python -m ops.chaos --seed $(SEED) --seeds $(SEEDS) $(ARGS)
+	@$(BIN)/python -m ops.chaos.calls --seed $(SEED)
 
 chaos-mutations: $(VENV)/.installed-dev ## workers broken on purpose: each must be caught
 	@$(BIN)/python -m ops.chaos --mutations

@@ -68,17 +68,18 @@ async def read_all(bootstrap: str, events: str, outputs: Mapping[str, str]) -> F
     A partition whose last stable offset does not reach its end within 30 s holds an open transaction: `hanging`.
     """
     found = Found()
-    for record in await _read(bootstrap, [events], found):
+    for record in await read_records(bootstrap, [events], found):
         found.inputs[record.partition, record.offset] = _input(record)
         found.ends[record.partition] = record.offset + 1
     routes = {topic: route for route, topic in outputs.items()}
-    for record in await _read(bootstrap, routes, found):
+    for record in await read_records(bootstrap, routes, found):
         route = routes[record.topic]
         found.outputs.append(_dead_letter(record, found.inputs) if route == "dead_letter" else _decision(record, route))
     return found
 
 
-async def _read(bootstrap: str, topics: Iterable[str], found: Found) -> list[Any]:
+async def read_records(bootstrap: str, topics: Iterable[str], found: Found) -> list[Any]:
+    """Every record of the topics, as a reader of what is committed finds them."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", auto_offset_reset="earliest"
     )

@@ -98,7 +98,7 @@ async def decided(settings: Settings, count: int) -> dict[str, Any]:
     await tail.start()
     found: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(150):
             while len(found) < count:
                 for record in await tail.read(max_records=5_000, timeout_s=0.3):
                     body = orjson.loads(record.value or b"")

@@ -27,10 +27,14 @@ def schemas() -> dict[str, Any]:
     return found
 
 
+@cache
+def validator(kind: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator({**schemas()["kinds"][kind], "definitions": schemas()["definitions"]})
+
+
 def check(thing: dict[str, Any]) -> None:
     """Raises ValidationError; KeyError for a kind that has no schema here."""
-    one = schemas()["kinds"][f"{thing['apiVersion']} {thing['kind']}"]
-    jsonschema.validate(thing, {**one, "definitions": schemas()["definitions"]})
+    validator(f"{thing['apiVersion']} {thing['kind']}").validate(thing)
 
 
 def parsed(text: str) -> Objects:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-BENCHES ?= transport text image audio calls transcripts isolation batching policy reload backtest eos scale overload
+BENCHES ?= transport text image audio calls transcripts isolation batching policy reload backtest eos scale overload http
 
 .PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook fuzz sbom audit soak
 

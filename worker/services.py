@@ -36,6 +36,9 @@ from worker.store.following import Follower, Keeper
 from worker.store.writing import StoreWriter
 from worker.tracing import tracing
 from worker.transport.lines import LinesTransport
+from worker.webhooks.outbox import Outbox
+from worker.webhooks.posting import Poster
+from worker.webhooks.sink import WebhookSink
 from worker.window import language
 
 log = structlog.get_logger(__name__)
@@ -73,6 +76,24 @@ async def fill_store(settings: Settings, *, until_end: bool) -> int:
         ):
             await task
         return follower.kept
+
+
+async def run_webhooks(settings: Settings) -> None:
+    """`tidegate webhooks run`: decisions from the topics to their tenants, until stopped."""
+    topics, clock, outbox = settings.topics, SystemClock(), Outbox(settings.webhooks.state)
+    poster = Poster(settings.webhooks, clock)
+
+    def tail(positions: Mapping[Partition, int]) -> Tail:
+        names = tuple(dict.fromkeys((topics.allow, topics.flag, topics.block)))
+        return make_tail(settings, names, from_beginning=True, resume=positions)
+
+    task = asyncio.create_task(WebhookSink(settings.webhooks, outbox, poster, tail, clock).run(), name="webhooks")
+    try:
+        with stop_on_signals(partial(_cancel, task)), suppress(asyncio.CancelledError):
+            await task
+    finally:
+        await poster.close()
+        outbox.close()
 
 
 async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, endpoint: bool, follow: bool) -> None:
@@ -182,9 +203,6 @@ def _stop(worker: Worker) -> None:
     task = asyncio.ensure_future(worker.stop())
     _STOPPING.add(task)
     task.add_done_callback(_STOPPING.discard)
-
-
-__all__ = ["answering", "fill_store", "following", "keeping", "make_follower", "run_endpoint", "run_worker"]
 
 
 def make_status_feed(settings: Settings, clock: Clock) -> StatusFeed | None:

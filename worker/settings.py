@@ -30,6 +30,7 @@ from worker.score.settings import GuardSettings
 from worker.serve.settings import ServeSettings
 from worker.store.settings import StoreSettings
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings, read_secret
+from worker.webhooks.settings import WebhookSettings
 
 
 class _Strict(BaseModel):
@@ -113,6 +114,7 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     traces: TraceSettings = Field(default_factory=TraceSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings, description="the HTTP endpoint that judges")
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings, description="decisions posted to their tenants")
     store: StoreSettings = Field(default_factory=StoreSettings, description="decisions kept for people and tools")
 
     @property

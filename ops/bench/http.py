@@ -1,21 +1,24 @@
 """
 Moderation requests a second over HTTP at 1, 16 and 64 clients: `tidegate serve` against a plain FastAPI handler.
 
+Two loads, each in a fixed order: `chat`, what people wrote to chatbots, whole (ConvAbuse, each line once), and `posts`,
+the first 64 words of the prompts of OpenAI's moderation set, at 64 clients alone. `ratio` is that of `chat` at 64.
+
 The rival is what a careful user writes first: FastAPI and uvicorn, the same model with the same threads and heads, the
 same policy deciding, one request scored at a time in the handler, OpenAI's answer built from it. It is spared what the
 worker does beside: reading disguises (a second, normalised view where a text has one), windows of long texts and their
 sentences, the language, the whole decision. Both servers are processes of their own, with uvicorn's own choice of
 parser and loop; the clients are a third process on the same 2 cores, plain sockets kept open, each sending its next
-request when it has its answer. Texts are the first 24 words of the chat-like rows of a public set, in a fixed order.
-Turns are interleaved. p50 and p99 are of all requests of a level.
+request when it has its answer. Turns are interleaved. p50 and p99 are of all requests of a level.
 
-    python -m ops.bench.http [--seconds 8] [--rounds 3]
+    python -m ops.bench.http [--seconds 5] [--rounds 2]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import csv
 import gzip
 import json
 import os
@@ -36,9 +39,9 @@ from pydantic import BaseModel
 from ops.kafka.nodes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = ROOT.parent / "shared" / "data" / "text" / "openai_moderation_dev.jsonl.gz"
-WORDS = 24
-CLIENTS = (1, 16, 64)
+TEXTS = ROOT.parent / "shared" / "data" / "text"
+WORDS = 64  # of a post
+TURNS = (("chat", 1), ("chat", 16), ("chat", 64), ("posts", 64))
 THREADS = 2
 SERVERS = ("tidegate", "plain")
 START_S = 120.0
@@ -66,11 +69,17 @@ class Asked(BaseModel):
     input: str
 
 
-def bodies() -> list[bytes]:
-    """Requests, in a fixed order."""
-    with gzip.open(TEXTS, "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["prompt"] for line in lines]
-    return [orjson.dumps({"input": " ".join(text.split()[:WORDS])}) for text in texts if text.strip()]
+def chat() -> list[str]:
+    """Lines that people wrote to chatbots, each once."""
+    with gzip.open(TEXTS / "convabuse.csv.gz", "rt", encoding="utf-8", newline="") as rows:
+        lines = (row["Input.user"].strip() for row in csv.DictReader(rows))
+        return [line for line in dict.fromkeys(lines) if line]
+
+
+def posts() -> list[str]:
+    """Longer texts, cut."""
+    with gzip.open(TEXTS / "openai_moderation_dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [" ".join(json.loads(line)["prompt"].split()[:WORDS]) for line in lines]
 
 
 def rival(port: int) -> None:
@@ -191,30 +200,33 @@ async def load(port: int, clients: int, seconds: float, requests: Sequence[bytes
 
 async def bench(seconds: float, rounds: int) -> None:
     """Print the table and the line of figures."""
-    requests = [request(body) for body in bodies()]
-    levels = {(name, clients): Level() for name in SERVERS for clients in CLIENTS}
+    loads = {
+        name: [request(orjson.dumps({"input": text})) for text in texts]
+        for name, texts in (("chat", chat()), ("posts", posts()))
+    }
+    levels = {(name, *turn): Level() for turn in TURNS for name in SERVERS}
     async with server("tidegate") as ours, server("plain") as theirs:
         ports = {"tidegate": ours, "plain": theirs}
         for name in SERVERS:
-            await load(ports[name], 16, 2.0, requests, Level())  # warm
+            await load(ports[name], 16, 2.0, loads["chat"], Level())  # warm
         for _ in range(rounds):
-            for clients in CLIENTS:
+            for texts, clients in TURNS:
                 for name in SERVERS:
-                    await load(ports[name], clients, seconds, requests, levels[name, clients])
-    print(f"{'server':10}{'clients':>8}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
-    for (name, clients), level in levels.items():
-        print(f"{name:10}{clients:>8}{level.rate:>12.1f}{level.at(0.5):>10.1f}{level.at(0.99):>10.1f}")
-    figures = {f"ratio_{c}": levels["tidegate", c].rate / levels["plain", c].rate for c in CLIENTS}
-    pairs = [f"ratio={figures['ratio_64']:.2f}", *(f"{name}={value:.2f}" for name, value in figures.items())]
-    for name in SERVERS:
-        pairs += [f"{name}_p99_ms_{c}={levels[name, c].at(0.99):.0f}" for c in CLIENTS]
+                    await load(ports[name], clients, seconds, loads[texts], levels[name, texts, clients])
+    print(f"{'server':10}{'load':8}{'clients':>8}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
+    for (name, texts, clients), one in levels.items():
+        print(f"{name:10}{texts:8}{clients:>8}{one.rate:>12.1f}{one.at(0.5):>10.1f}{one.at(0.99):>10.1f}")
+    ratios = {turn: levels["tidegate", *turn].rate / levels["plain", *turn].rate for turn in TURNS}
+    pairs = [f"ratio={ratios['chat', 64]:.2f}"]
+    pairs += [f"ratio_{texts}_{clients}={value:.2f}" for (texts, clients), value in ratios.items()]
+    pairs += [f"{name}_{texts}_{c}_p99_ms={one.at(0.99):.0f}" for (name, texts, c), one in levels.items()]
     print(" ".join(pairs))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Requests a second over HTTP, beside a plain handler.")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each turn")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--rival", type=int, help="serve the plain handler on this port")
     given = parser.parse_args()
     if given.rival is not None:

@@ -7,8 +7,6 @@ import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,10 @@ import httpx
 import openai
 import orjson
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from jsonschema import Draft202012Validator
 from openai.types import ModerationImageURLInputParam, ModerationTextInputParam
 
+from tests.certificates import certificate
 from tests.flow.conftest import SHIPPED, Bench, event
 from worker.core.clock import SystemClock
 from worker.core.decisions import Action
@@ -249,30 +244,6 @@ async def test_a_worker_that_stops_answers_what_it_took(policies: Path) -> None:
         late = await client.post("/v1/moderations", json={"input": "x"})
     assert [answer.status_code for answer in answers] == [200] * 4
     assert (late.status_code, late.json()["code"], late.headers["retry-after"]) == (503, "stopping", "1")
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that nobody signed, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, private = folder / "cert.pem", folder / "key.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return pem, private
 
 
 async def test_tls_is_spoken_when_the_settings_say_so(policies: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from worker.cli import (
     schemas,
     serve,
     store,
+    webhooks,
 )
 from worker.core.errors import ClientStuck, TidegateError
 
@@ -48,6 +49,7 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(store.app, name="store")
 app.add_typer(store.audit, name="audit")
 app.add_typer(serve.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(records.export, name="export")
 app.add_typer(records.appeals, name="appeals")
 

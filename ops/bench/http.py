@@ -9,7 +9,8 @@ same policy deciding, one request scored at a time in the handler, OpenAI's answ
 worker does beside: reading disguises (a second, normalised view where a text has one), windows of long texts and their
 sentences, the language, the whole decision. Both servers are processes of their own, with uvicorn's own choice of
 parser and loop; the clients are a third process on the same 2 cores, plain sockets kept open, each sending its next
-request when it has its answer. Turns are interleaved. p50 and p99 are of all requests of a level.
+request when it has its answer. Turns are interleaved. `ratio_cpu` compares processor seconds of the servers for a
+request, which other people's load moves less. p50 and p99 are of all requests of a level.
 
     python -m ops.bench.http [--seconds 5] [--rounds 2]
 """
@@ -31,6 +32,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -52,11 +54,17 @@ class Level:
     """What one server did at one number of clients."""
 
     seconds: float = 0.0
+    cpu: float = 0.0  # processor seconds of the server
     times: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         return len(self.times) / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Processor milliseconds of the server for a request."""
+        return self.cpu / len(self.times) * 1000
 
     def at(self, share: float) -> float:
         """Milliseconds."""
@@ -123,9 +131,16 @@ def rival(port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 
+class Server(NamedTuple):
+    """A server that answers."""
+
+    port: int
+    pid: int
+
+
 @asynccontextmanager
-async def server(name: str) -> AsyncIterator[int]:
-    """One of the two in a process of its own, ready to answer; gives its port."""
+async def server(name: str) -> AsyncIterator[Server]:
+    """One of the two in a process of its own, ready to answer."""
     port, health = free_port(), free_port()
     command = [sys.executable, "-m", "ops.bench.http", "--rival", str(port)]
     if name == "tidegate":
@@ -148,10 +163,16 @@ async def server(name: str) -> AsyncIterator[int]:
                         break
                 except OSError:
                     continue
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def answers(port: int) -> bool:
@@ -177,12 +198,12 @@ async def answer(reader: asyncio.StreamReader) -> int:
     return int(head[9:12])
 
 
-async def load(port: int, clients: int, seconds: float, requests: Sequence[bytes], level: Level) -> None:
+async def load(server: Server, clients: int, seconds: float, requests: Sequence[bytes], level: Level) -> None:
     """Clients in a closed loop for so long; adds to `level`. A status other than 200 ends the bench."""
     until = time.perf_counter() + seconds
 
     async def client(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         turn = number
         while (began := time.perf_counter()) < until:
             writer.write(requests[turn % len(requests)])
@@ -193,9 +214,10 @@ async def load(port: int, clients: int, seconds: float, requests: Sequence[bytes
             turn += clients
         writer.close()
 
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), cpu_s(server.pid)
     await asyncio.gather(*(client(number) for number in range(clients)))
     level.seconds += time.perf_counter() - began
+    level.cpu += cpu_s(server.pid) - spent
 
 
 async def bench(seconds: float, rounds: int) -> None:
@@ -206,18 +228,22 @@ async def bench(seconds: float, rounds: int) -> None:
     }
     levels = {(name, *turn): Level() for turn in TURNS for name in SERVERS}
     async with server("tidegate") as ours, server("plain") as theirs:
-        ports = {"tidegate": ours, "plain": theirs}
+        servers = {"tidegate": ours, "plain": theirs}
         for name in SERVERS:
-            await load(ports[name], 16, 2.0, loads["chat"], Level())  # warm
+            await load(servers[name], 16, 2.0, loads["chat"], Level())  # warm
         for _ in range(rounds):
             for texts, clients in TURNS:
                 for name in SERVERS:
-                    await load(ports[name], clients, seconds, loads[texts], levels[name, texts, clients])
-    print(f"{'server':10}{'load':8}{'clients':>8}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
+                    await load(servers[name], clients, seconds, loads[texts], levels[name, texts, clients])
+    print(f"{'server':10}{'load':8}{'clients':>8}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'cpu ms':>8}")
     for (name, texts, clients), one in levels.items():
-        print(f"{name:10}{texts:8}{clients:>8}{one.rate:>12.1f}{one.at(0.5):>10.1f}{one.at(0.99):>10.1f}")
+        print(
+            f"{name:10}{texts:8}{clients:>8}{one.rate:>12.1f}{one.at(0.5):>10.1f}{one.at(0.99):>10.1f}{one.cost:>8.2f}"
+        )
     ratios = {turn: levels["tidegate", *turn].rate / levels["plain", *turn].rate for turn in TURNS}
-    pairs = [f"ratio={ratios['chat', 64]:.2f}"]
+    costs = {turn: levels["plain", *turn].cost / levels["tidegate", *turn].cost for turn in TURNS}
+    pairs = [f"ratio={ratios['chat', 64]:.2f}", f"ratio_cpu={costs['chat', 64]:.2f}"]
+    pairs += [f"ratio_cpu_{texts}_{clients}={value:.2f}" for (texts, clients), value in costs.items()]
     pairs += [f"ratio_{texts}_{clients}={value:.2f}" for (texts, clients), value in ratios.items()]
     pairs += [f"{name}_{texts}_{c}_p99_ms={one.at(0.99):.0f}" for (name, texts, c), one in levels.items()]
     print(" ".join(pairs))

@@ -10,7 +10,10 @@ seed), and what the template says after the content (some 120 tokens) is compute
   one on CPU, in batches as large as ours with `--device cuda`.
 - no reuse: our one forward, the same batches, each row read whole.
 
-Turns are interleaved, because the machine is seldom quiet. Left out: the queue, the policy's evaluation, pictures.
+Turns are interleaved, because the machine is seldom quiet. On a busy one two threads wait for each other, and a rival
+of many small steps more than us: there `--threads 1` and the CPU seconds (`ratio_…_cpu`) are to be believed. `--no-tail`
+leaves out what the template says after the content: policy, content, label, and nothing else. Left out: the queue, the
+policy's evaluation, pictures.
 
     python -m ops.bench.guard [--events N] [--batch N]
     python -m ops.bench.guard --device cuda --full-size [--batch 8 --batch 32]
@@ -21,7 +24,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +41,6 @@ from worker.score.models.guard.prompts import Prompts, Question, Row
 POLICY_TOKENS = 500
 MEDIAN_TOKENS, SPREAD = 40, 0.6
 VERDICT_TOKENS = 8
-THREADS = 2
 TRUE_SIZE: dict[str, Any] = {
     "hidden_size": 2560,
     "intermediate_size": 10_240,
@@ -182,10 +184,13 @@ def main() -> None:
     arguments.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments.add_argument("--full-size", action="store_true", help="Nemotron-3.5's true size, bfloat16 on CUDA")
     arguments.add_argument("--layers", type=int, help="fewer layers, to try the script out")
+    arguments.add_argument("--threads", type=int, default=2, help="1 on a busy machine, where the CPU seconds count")
+    arguments.add_argument("--no-tail", action="store_true", help="without the template's words after the content")
+    arguments.add_argument("--share", type=int, default=8, help="`generate` answers one event in so many, on CPU")
     arguments.add_argument("--events", type=int, default=64)
     arguments.add_argument("--batch", type=int, action="append", help="rows a forward; may be given several times")
     chosen = arguments.parse_args()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(chosen.threads)
     words = tokenizer("nemotron")
     prompts = Prompts(words, NEMOTRON, "bench")
     shape = dict(TRUE_SIZE if chosen.full_size else EIGHTH)
@@ -199,9 +204,14 @@ def main() -> None:
     torch.set_default_dtype(default)
     asked = question(prompts)
     rows = prompts.rows([(asked, prompts.neutral(text)) for text in contents(prompts, chosen.events)])
+    if chosen.no_tail:
+        tail = len(prompts.encode([asked.after])[0]) - len(prompts.encode([NEMOTRON.forced])[0])
+        kept = len(prompts.encode([NEMOTRON.forced])[0])
+        rows = [replace(row, ids=np.concatenate([row.ids[: -tail - kept], row.ids[-kept:]])) for row in rows]
     after = len(prompts.encode([asked.before + asked.after])[0]) - len(asked.prefix)
+    after = kept if chosen.no_tail else after
     own = [len(row.ids) - row.shared - after for row in rows]
-    name = torch.cuda.get_device_name() if chosen.device == "cuda" else f"cpu, {THREADS} threads"
+    name = torch.cuda.get_device_name() if chosen.device == "cuda" else f"cpu, {chosen.threads} threads"
     print(f"{name}; {sum(p.numel() for p in model.parameters()) / 1e6:.0f} M parameters, {dtype}")
     print(
         f"{len(rows)} events; prefix {len(asked.prefix)} tokens, contents {np.median(own):.0f} in the median, "
@@ -211,7 +221,7 @@ def main() -> None:
     for batch in chosen.batch or [16]:
         if chosen.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        times = race(model, rows, batch, chosen.device, share=8)
+        times = race(model, rows, batch, chosen.device, chosen.share)
         ours, plain, rival = times["ours"], times["no_reuse"], times["generate"]
         mark = f"_b{batch}" if len(chosen.batch or ()) > 1 else ""
         values |= {

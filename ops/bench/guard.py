@@ -11,9 +11,9 @@ seed), and what the template says after the content (some 120 tokens) is compute
 - no reuse: our one forward, the same batches, each row read whole.
 
 Turns are interleaved, because the machine is seldom quiet. On a busy one two threads wait for each other, and a rival
-of many small steps more than us: there `--threads 1` and the CPU seconds (`ratio_…_cpu`) are to be believed. `--no-tail`
-leaves out what the template says after the content: policy, content, label, and nothing else. Left out: the queue, the
-policy's evaluation, pictures.
+of many small steps more than us: there `--threads 1` and the CPU seconds (`ratio_…_cpu`) are to be believed. `--no-
+tail` leaves out what the template says after the content: policy, content, label, and nothing else. Left out: the
+queue, the policy's evaluation, pictures.
 
     python -m ops.bench.guard [--events N] [--batch N]
     python -m ops.bench.guard --device cuda --full-size [--batch 8 --batch 32]

@@ -31,7 +31,7 @@ def serve(
 
     Examples:
       tidegate serve --policies policies
-      curl localhost:8088/v1/moderations -H 'content-type: application/json' -d '{"input": "have a nice day"}'
+      tidegate serve -c tidegate.toml
     """
     from worker.services import run_endpoint
     from worker.settings import load

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 import structlog
+from starlette.routing import BaseRoute
 
 from worker.app import (
     Outside,
@@ -29,6 +30,8 @@ from worker.lifecycle import http_app, serving, spare_the_collector, stop_on_sig
 from worker.pipeline.changelog import OpenTail
 from worker.pipeline.deadman import dead_man
 from worker.policy.feed import StatusFeed
+from worker.reaching import routes_of
+from worker.score.profile import Models
 from worker.serve.api import Api, serve_app
 from worker.serve.keys import read_keys
 from worker.settings import Settings
@@ -122,7 +125,10 @@ async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, 
         report, stop = worker.health, partial(_stop, worker)
         if endpoint:
             worker.counter.keep = keeper.keep if keeper is not None else None
-            await stack.enter_async_context(answering(settings, worker))
+            stopping = asyncio.Event()  # ends the console's live streams, which else would keep the server
+            routes = routes_of(settings, worker, models.concepts, keeper, clock, stopping, queue=follow)
+            await stack.enter_async_context(answering(settings, worker, routes))
+            stack.callback(stopping.set)
         if keeper is not None and follow:
             await stack.enter_async_context(following(make_follower(settings, keeper), transport, worker))
         spare_the_collector()
@@ -131,15 +137,30 @@ async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, 
 
 
 @contextlib.asynccontextmanager
-async def answering(settings: Settings, worker: Worker) -> AsyncIterator[int]:
-    """The HTTP endpoint of `worker` while the block runs; gives its port."""
+async def answering(settings: Settings, worker: Worker, more: Sequence[BaseRoute] = ()) -> AsyncIterator[int]:
+    """The HTTP endpoint of `worker`, with `more` routes beside, while the block runs; gives its port."""
     serve = settings.serve
     keys = read_keys(serve.keys) if serve.keys is not None else None
     api = Api(serve, lambda: worker.counter, keys, worker.metrics)
-    app = serve_app(api)
+    app = serve_app(api, more)
     async with serving(
         app, host=serve.host, port=serve.port, certificate=serve.tls_certificate, key=serve.tls_key
     ) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def consoled(
+    settings: Settings, worker: Worker, models: Models, transport: Transport, clock: Clock
+) -> AsyncIterator[int]:
+    """The endpoint and the console of a worker that runs, over a store filled from its topics; gives the port."""
+    stopping = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+        keeper = await stack.enter_async_context(keeping(settings, clock))
+        await stack.enter_async_context(following(make_follower(settings, keeper), transport, worker))
+        routes = routes_of(settings, worker, models.concepts, keeper, clock, stopping, queue=True)
+        port = await stack.enter_async_context(answering(settings, worker, routes))
+        stack.callback(stopping.set)
         yield port
 
 

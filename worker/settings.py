@@ -16,6 +16,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from worker.console.settings import ConsoleSettings
 from worker.core.errors import ConfigError
 from worker.decode.box.boxes import DecodingSettings
 from worker.decode.claims import ClaimSettings
@@ -27,7 +28,7 @@ from worker.deliver.sample import ReviewSettings
 from worker.pipeline.flow import FlowSettings
 from worker.policy.settings import PolicySourceSettings, check_place
 from worker.score.settings import GuardSettings
-from worker.serve.settings import ServeSettings
+from worker.serve.settings import LOOPBACK, ServeSettings
 from worker.store.settings import StoreSettings
 from worker.transport.settings import KafkaSettings, SqliteSettings, TopicSettings, read_secret
 from worker.webhooks.settings import WebhookSettings
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     traces: TraceSettings = Field(default_factory=TraceSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings, description="the HTTP endpoint that judges")
     webhooks: WebhookSettings = Field(default_factory=WebhookSettings, description="decisions posted to their tenants")
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings, description="pages beside the HTTP endpoint")
     store: StoreSettings = Field(default_factory=StoreSettings, description="decisions kept for people and tools")
 
     @property
@@ -137,6 +139,20 @@ class Settings(BaseSettings):
     def _policies_come_safely(self) -> Settings:
         """An unsigned set may not come over a line that others can write to."""
         check_place(self.policies, self.policy_source)
+        return self
+
+    @model_validator(mode="after")
+    def _the_console_is_kept(self) -> Settings:
+        """Beyond this machine nobody comes in without a password; a signed set is not written to without its key."""
+        if self.console.enabled and self.serve.host not in LOOPBACK and self.console.people is None:
+            raise ValueError(
+                f"serve.host {self.serve.host} would show the console to anybody: name console.people, "
+                "or set console.enabled to false"
+            )
+        if self.console.write and self.policy_source.public_key is not None:
+            raise ValueError(
+                "console.write cannot change a signed set of policies: take one of console.write and public_key out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from worker.cli import (
     doctor,
     eval,
     moderate,
+    people,
     policy,
     queue,
     records,
@@ -52,6 +53,7 @@ app.add_typer(serve.app, name="keys")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(records.export, name="export")
 app.add_typer(records.appeals, name="appeals")
+app.add_typer(people.app, name="people")
 
 
 def _version(show: bool) -> None:

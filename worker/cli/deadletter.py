@@ -40,7 +40,7 @@ def list_(config: Config = None, json: Json = False, code: Code = None, since: S
       tidegate deadletter list -c tidegate.toml
       tidegate deadletter list --since 6h --json
     """
-    from worker.cli.redrive import read_box
+    from worker.redrive import read_box
     from worker.settings import load
 
     settings = load(config)
@@ -91,7 +91,7 @@ def show(
       tidegate deadletter show 3:91822
       tidegate deadletter show moderation.events:3:91822 --content
     """
-    from worker.cli.redrive import fetch_original, read_box
+    from worker.redrive import fetch_original, read_box
     from worker.settings import load
 
     settings = load(config)
@@ -172,7 +172,7 @@ def redrive(
       tidegate deadletter redrive --code breaks_pipeline --since 2d --rate 50
       tidegate deadletter redrive 3:91822
     """
-    from worker.cli.redrive import read_box, send_letters
+    from worker.redrive import read_box, send_letters
     from worker.settings import load
 
     settings = load(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 import time
 from collections import Counter
 from importlib.resources import files
@@ -46,29 +47,33 @@ def demo(
     ] = Path("demo-out"),
     policies: Annotated[Path, typer.Option(help="Folder of policies.")] = Path("policies"),
     json: Annotated[bool, typer.Option("--json", help="One decision.v1 a line instead of the table.")] = False,
+    stay: Annotated[bool, typer.Option("--console", help="Then serve the console over it, until Ctrl-C.")] = False,
 ) -> None:
     """
     Judge bundled text, pictures and speech, through the same pipeline that `run` uses, on a SQLite file.
 
     Examples:
       tidegate demo
+      tidegate demo --console
       tidegate demo --json | jq '{event_id, action}'
     """
     log.configure(level="warning")
     out.mkdir(parents=True, exist_ok=True)
     for name in _OURS:
         (out / name).unlink(missing_ok=True)
-    asyncio.run(_demo(out, policies, json))
+    shutil.rmtree(out / "store", ignore_errors=True)
+    asyncio.run(_demo(out, policies, json, stay))
 
 
-async def _demo(out: Path, policies: Path, as_json: bool) -> None:
+async def _demo(out: Path, policies: Path, as_json: bool, stay: bool) -> None:
     from worker.app import Worker, check_policies, load_models, make_sender, make_tail, make_transport, running
     from worker.core.clock import SystemClock
     from worker.settings import load
 
     began = time.monotonic()
     console = Console(stderr=as_json)
-    settings = load(None, {"transport": "sqlite", "sqlite.path": out / "queue.db", "policies": policies})
+    flags = {"transport": "sqlite", "sqlite.path": out / "queue.db", "policies": policies}
+    settings = load(None, flags | {"store.path": out / "store", "topics.reviews": "moderation.reviews"})
     check_policies(settings)
     console.print("[bold]Tidegate demo[/bold]: a SQLite file as the queue, the pipeline of production", highlight=False)
     with Progress(
@@ -88,7 +93,9 @@ async def _demo(out: Path, policies: Path, as_json: bool) -> None:
     events = bundled()
     sender = make_sender(settings)
     await sender.start()
-    worker = Worker(settings, make_transport(settings, SystemClock()), models)
+    clock = SystemClock()
+    transport = make_transport(settings, clock)
+    worker = Worker(settings, transport, models, clock=clock)
     topics = (settings.topics.allow, settings.topics.flag, settings.topics.block)
     tail = make_tail(settings, topics, from_beginning=True)
     async with running(worker):
@@ -100,13 +107,27 @@ async def _demo(out: Path, policies: Path, as_json: bool) -> None:
             ]
         )
         decisions = await _follow(tail, {event["id"]: name for name, event in events}, console, as_json)
-    await tail.stop()
-    await sender.stop()
-    path = out / "decisions.jsonl"
-    await asyncio.to_thread(path.write_bytes, b"".join(orjson.dumps(d) + b"\n" for d in decisions))
-    _summary(console, decisions, len(events), path, time.monotonic() - began)
+        await tail.stop()
+        await sender.stop()
+        path = out / "decisions.jsonl"
+        await asyncio.to_thread(path.write_bytes, b"".join(orjson.dumps(d) + b"\n" for d in decisions))
+        _summary(console, decisions, len(events), path, time.monotonic() - began)
+        if stay:
+            await _stay(console, settings, worker, models, transport, clock)
     if len(decisions) < len(events):
         raise typer.Exit(1)
+
+
+async def _stay(console: Console, settings: Any, worker: Any, models: Any, transport: Any, clock: Any) -> None:
+    """The console over what was judged, until somebody stops it."""
+    from worker.lifecycle import stop_on_signals
+    from worker.services import consoled
+
+    stopped = asyncio.Event()
+    async with consoled(settings, worker, models, transport, clock) as port:
+        console.print(f"the console is at http://127.0.0.1:{port}/console/    Ctrl-C ends it", highlight=False)
+        with stop_on_signals(stopped.set):
+            await stopped.wait()
 
 
 async def _follow(tail: Any, names: dict[str, str], console: Console, as_json: bool) -> list[dict[str, Any]]:
@@ -136,4 +157,5 @@ def _summary(console: Console, decisions: list[dict[str, Any]], sent: int, path:
     blocked = next((d for d in decisions if d["action"] == "block"), None)
     if blocked is not None:
         console.print_json(orjson.dumps(blocked["reasons"][0]).decode())
+    console.print("to look around: make demo ARGS=--console, then http://127.0.0.1:8088/console/", highlight=False)
     console.print('next: tidegate moderate "your text"    edit policies/default.json    README.md', highlight=False)

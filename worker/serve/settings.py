@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ServeSettings(BaseModel):
@@ -34,7 +34,7 @@ class ServeSettings(BaseModel):
         """Beyond this machine nobody asks without a key, nor sends one in the clear."""
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together: set both or neither")
-        if self.host in _LOOPBACK:
+        if self.host in LOOPBACK:
             return self
         if self.keys is None:
             raise ValueError(f"host {self.host} can be reached from outside and anybody could ask: name a file of keys")

@@ -1,4 +1,4 @@
-"""Reading the dead-letter topic to its end, and sending letters back at a rate: what `tidegate deadletter` does."""
+"""Reading the dead-letter topic to its end, and sending letters back: for `tidegate deadletter` and the console."""
 
 from __future__ import annotations
 
@@ -56,11 +56,9 @@ def _read(record: Record, content: bool) -> Letter | Position | None:
     return found if content or not isinstance(found, Letter) else found._replace(record=record._replace(value=None))
 
 
-async def fetch_original(settings: Settings, letter: Letter) -> Record | None:
-    """The record that a pointer points at, when it is still there and still the same."""
-    tail = make_tail(
-        settings, (letter.source.topic,), from_beginning=True, starts={letter.source.of: letter.source.offset}
-    )
+async def fetch_record(settings: Settings, position: Position) -> Record | None:
+    """The record at a position, when its topic still holds it."""
+    tail = make_tail(settings, (position.topic,), from_beginning=True, starts={position.of: position.offset})
     await tail.start()
     try:
         found: Sequence[Record] = []
@@ -68,9 +66,15 @@ async def fetch_original(settings: Settings, letter: Letter) -> Record | None:
             found = await tail.read(max_records=1, timeout_s=1.0)
     finally:
         await tail.stop()
-    if not found or found[0].position != letter.source or letter.pointer is None:
+    return found[0] if found and found[0].position == position else None
+
+
+async def fetch_original(settings: Settings, letter: Letter) -> Record | None:
+    """The record that a pointer points at, when it is still there and still the same."""
+    found = await fetch_record(settings, letter.source)
+    if found is None or letter.pointer is None:
         return None
-    return found[0] if hashlib.sha256(found[0].value or b"").hexdigest() == letter.pointer[1] else None
+    return found if hashlib.sha256(found.value or b"").hexdigest() == letter.pointer[1] else None
 
 
 class Redriven(NamedTuple):

@@ -1,30 +1,33 @@
-"""What is trained on and what measures: real and synthetic rows, split for good, some spelt so as to hide."""
+"""What is trained on and what measures: real and synthetic rows, split for good, some hidden or joined."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from train.identities import Identities
 from train.rows import Row
 from train.sources import held_apart, real_rows
 from train.synthetic import Grammar, read_grammar
 from worker.quality.attacks import ATTACKS
+from worker.window.normalise import normalise
 
 # How much of the training each source takes.
 SHARES = {
-    "openai": 0.13,
-    "edos": 0.10,
-    "davidson": 0.08,
-    "hatemoji": 0.13,
-    "surge": 0.04,
-    "ailuminate": 0.06,
-    "catqa": 0.06,
-    "convabuse": 0.05,
-    "synthetic": 0.35,
+    "openai": 0.07,
+    "edos": 0.04,
+    "davidson": 0.05,
+    "hatemoji": 0.06,
+    "surge": 0.03,
+    "ailuminate": 0.03,
+    "catqa": 0.03,
+    "convabuse": 0.03,
+    "synthetic": 0.66,
 }
-# Spellings that leave most of a word to the eye; the rest is the normaliser's work.
+# Spellings that leave most of a word to the eye: what the model sees as written. Of the others it sees what the
+# normaliser makes of them.
 _LIGHT = (
     "leet",
     "leet_signs",
@@ -37,19 +40,39 @@ _LIGHT = (
     "dropped_letters",
     "starred",
     "drawn_out",
+    "pig_latin",
     "love",
 )
+_SLIPS = ("swapped_letters", "dropped_letters")  # what no normaliser undoes: as common as all others together
 _HELD_WORDINGS = 8  # one wording in eight is never trained on
+_PER_WORDING = 8
 _HIDDEN = 0.2  # altered copies beside the rows, harmful and harmless alike
+_JOINED = 0.15  # copies with harmless lines around them
+_LONG = 300  # characters of a row that is altered
 _SEED = 20261124
 
 
-def training_rows(synthetic: bool = True) -> list[Row]:
-    """Everything that is not held apart, in a fixed order."""
+class Lesson(NamedTuple):
+    """A row to learn, and the same about another group, of which the same must be said; None where none is named."""
+
+    row: Row
+    twin: str | None = None
+
+
+def lessons(synthetic: bool = True, *, hidden: bool = True, joined: bool = True) -> list[Lesson]:
+    """
+    Everything that is not held apart, in a fixed order.
+
+    synthetic: with rows of the grammar; hidden: with disguised copies; joined: with copies among other lines.
+    """
+    grammar = read_grammar()
     rows = [row for row in real_rows() if not held_apart(row)]
     if synthetic:
-        rows += wordings(read_grammar(), held=False).rows(_SEED, 30)
-    return rows + list(_hidden(rows))
+        rows += wordings(grammar, held=False).rows(_SEED, _PER_WORDING)
+    rows += [*(_joined(rows) if joined else ()), *(_hidden(rows) if hidden else ())]
+    identities = Identities(grammar.fillers["identity"])
+    dice = random.Random(_SEED)
+    return [Lesson(row, identities.swapped(row.text, dice)) for row in rows]
 
 
 def measuring_rows() -> list[Row]:
@@ -59,21 +82,36 @@ def measuring_rows() -> list[Row]:
 
 
 def wordings(grammar: Grammar, *, held: bool) -> Grammar:
-    """The grammar with only those wordings that are held apart, or only the others."""
+    """The grammar with only those wordings and parts that are held apart, or only the others."""
 
     def of(wording: str) -> bool:
         return (hashlib.sha256(wording.encode()).digest()[0] % _HELD_WORDINGS == 0) is held
 
-    return Grammar(
-        tuple(dataclasses.replace(f, wordings=tuple(filter(of, f.wordings))) for f in grammar.functions),
-        grammar.fillers,
-    )
+    return grammar.kept(of)
 
 
 def _hidden(rows: Sequence[Row]) -> Iterator[Row]:
     """Copies of some rows, spelt so as to pass a filter: labels stay, for harmful and harmless rows alike."""
     dice = random.Random(_SEED)
+    every = [name for name, attack in ATTACKS.items() if attack.family != "padded"]
     for row in rows:
-        if dice.random() < _HIDDEN:
-            text = ATTACKS[dice.choice(_LIGHT)](row.text, _SEED)
-            yield row._replace(text=text, weight=row.weight * 0.7)
+        if dice.random() >= _HIDDEN or len(row.text) > _LONG:
+            continue
+        plain = dice.random()
+        name = dice.choice(_SLIPS if plain < 0.4 else _LIGHT if plain < 0.75 else every)
+        text = ATTACKS[name](row.text, _SEED)
+        read = normalise(text) if name not in _LIGHT else None
+        yield row._replace(text=read.text if read is not None else text, weight=row.weight * 0.7)
+
+
+def _joined(rows: Sequence[Row]) -> Iterator[Row]:
+    """Copies of some rows among harmless lines: what violates does so in any company."""
+    dice = random.Random(_SEED)
+    harmless = [row.text for row in rows if (row.labels == 0).all() and len(row.text) < 200]
+    for row in rows:
+        if dice.random() >= _JOINED or len(row.text) > _LONG:
+            continue
+        around = dice.sample(harmless, dice.choice((1, 1, 2, 3)))
+        place = dice.randrange(len(around) + 1)
+        lines = [*around[:place], row.text, *around[place:]]
+        yield row._replace(text=dice.choice((" ", " ", ". ", "\n")).join(lines), weight=row.weight * 0.7)

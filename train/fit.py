@@ -1,4 +1,4 @@
-"""Training: masked labels, balanced sources, one cosine-shaped schedule; deterministic for a seed."""
+"""Training: masked labels, balanced sources, steady rates and averaged weights; deterministic for a seed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from train.model import Adapted
+from train.data import Lesson
+from train.model import Adapted, mean_of
 from train.rows import CATEGORIES, Row
+from worker.score.models.adapted import Adaptation
 
+_DRAWN = 2000  # batches that are drawn, of which a run takes the first
 Ids = Any  # int32 [n], with special tokens
 
 
@@ -24,61 +27,92 @@ Ids = Any  # int32 [n], with special tokens
 class Plan:
     """How it is trained."""
 
-    steps: int = 2500
+    steps: int = 600
     batch: int = 32
-    tokens: int = 96
-    rate: float = 1.5e-3
-    head_rate: float = 4e-3
-    keep: float = 0.7  # weight of staying near the published embeddings, so that custom categories lose nothing
-    kept: int = 8  # rows of a batch whose embeddings are compared with the published ones
+    tokens: int = 72
+    rate: float = 1e-4
+    head_rate: float = 1e-3
+    warm: int = 20  # steps in which the rates rise
+    averaged: float = 0.99  # the weights that are kept are a moving average, which takes the place of falling rates
+    keep: float = 0.5  # weight of staying near the first embeddings, so that custom categories lose nothing
+    kept: int = 4  # rows of a batch whose embeddings are compared with the first ones
+    alike: float = 0.3  # weight of saying the same of every group
+    twins: int = 6  # rows of a batch that are read about another group as well
     seed: int = 20261124
     threads: int = 1  # on a busy machine a second one mostly waits
 
 
 def train(
-    rows: Sequence[Row], encode: Callable[[Sequence[str]], list[Ids]], shares: dict[str, float], plan: Plan
+    lessons: Sequence[Lesson],
+    encode: Callable[[Sequence[str]], list[Ids]],
+    shares: dict[str, float],
+    plan: Plan,
+    start: Adaptation | None = None,
+    saved: Callable[[dict[str, Tensor]], None] | None = None,
 ) -> Adapted:
     """
-    Adapt MiniLM to `rows`.
+    Adapt MiniLM to `lessons`.
 
     shares: how much of the training each source takes, by the first part of its name; they sum to 1.
+    start: what to go on from; None begins with the published model.
+    saved: told the weights every fifty steps, so that a run that is cut off was not for nothing.
     """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     dice = random.Random(plan.seed)
-    model = Adapted()
-    frozen = Adapted().eval() if plan.keep else None
+    rows = [lesson.row for lesson in lessons]
+    model = Adapted(start)
+    before = Adapted(start).eval() if plan.keep else None
     heads = list(model.heads.parameters())
-    deltas = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("heads")]
+    layers = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("heads")]
     optimiser = torch.optim.AdamW(
-        [{"params": deltas, "lr": plan.rate}, {"params": heads, "lr": plan.head_rate}], weight_decay=0.01
+        [{"params": layers, "lr": plan.rate}, {"params": heads, "lr": plan.head_rate}], weight_decay=0.01
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [plan.rate, plan.head_rate], total_steps=plan.steps, pct_start=0.06
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / plan.warm))
+    average = {name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad}
     tokens = encode([row.text for row in rows])
+    named = [place for place, lesson in enumerate(lessons) if lesson.twin is not None]
+    twins = dict(zip(named, encode([lessons[place].twin or "" for place in named]), strict=True))
     batches = _batches(rows, [len(t) for t in tokens], shares, plan, dice)
     balance = torch.from_numpy(_balance(rows, shares))
     model.train()
     since, told = time.monotonic(), 0.0
     for step, chosen in enumerate(batches):
-        ids, mask = padded([tokens[i][: plan.tokens] for i in chosen])
-        wanted = torch.from_numpy(np.stack([rows[i].labels for i in chosen]))
-        weights = torch.tensor([rows[i].weight for i in chosen])[:, None]
-        odds, mean = model(ids, mask)
+        with_twin = [place for place, i in enumerate(chosen) if i in twins][: plan.twins]
+        ids, mask = padded(
+            [tokens[i][: plan.tokens] for i in chosen] + [twins[chosen[place]][: plan.tokens] for place in with_twin]
+        )
+        both = [*chosen, *(chosen[place] for place in with_twin)]
+        wanted = torch.from_numpy(np.stack([rows[i].labels for i in both]))
+        weights = torch.tensor([rows[i].weight for i in both])[:, None]
+        below = model.below(ids, mask)
+        tokens_seen = model.above(below, mask)
+        odds, mean = model.heads(tokens_seen, mask), mean_of(tokens_seen, mask)
         loss = _masked(odds, wanted, weights, balance)
-        if frozen is not None:
+        if with_twin:
+            loss = loss + plan.alike * functional.mse_loss(
+                odds[with_twin].clamp(-8, 8), odds[len(chosen) :].clamp(-8, 8)
+            )
+        if before is not None:
             with torch.no_grad():
-                _, before = frozen(ids[: plan.kept], mask[: plan.kept])
-            loss = loss + plan.keep * (1 - functional.cosine_similarity(mean[: plan.kept], before)).mean()
+                was = mean_of(before.above(below[: plan.kept], mask[: plan.kept]), mask[: plan.kept])
+            loss = loss + plan.keep * (1 - functional.cosine_similarity(mean[: plan.kept], was)).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
+        with torch.no_grad():
+            share = min(plan.averaged, (step + 1) / (step + 10))
+            for name, value in model.named_parameters():
+                if name in average:
+                    average[name].mul_(share).add_(value, alpha=1 - share)
         told = 0.98 * told + 0.02 * float(loss.detach()) if step else float(loss.detach())
-        if step % 100 == 0:
+        if step % 20 == 0:
             print(f"step {step:5d} of {plan.steps}  loss {told:.4f}  {time.monotonic() - since:.0f} s", flush=True)
+        if saved is not None and step % 50 == 49:
+            saved(average)
+    model.load_state_dict(average, strict=False)
     return model.eval()
 
 
@@ -113,18 +147,22 @@ def family(row: Row) -> str:
 def _batches(
     rows: Sequence[Row], lengths: Sequence[int], shares: dict[str, float], plan: Plan, dice: random.Random
 ) -> list[list[int]]:
-    """Batches drawn by the sources' shares, rows of like length together so that little is padding."""
+    """
+    Batches drawn by the sources' shares, rows of like length together so that little is padding.
+
+    The first batches are the same for any number of steps.
+    """
     by_family: dict[str, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
         by_family[family(row)].append(i)
     drawn: list[int] = []
     for name, share in shares.items():
         pool: list[int] = []
-        while len(pool) < round(share * plan.steps * plan.batch):
+        while len(pool) < round(share * _DRAWN * plan.batch):
             again = by_family[name][:]
             dice.shuffle(again)
             pool += again
-        drawn += pool[: round(share * plan.steps * plan.batch)]
+        drawn += pool[: round(share * _DRAWN * plan.batch)]
     dice.shuffle(drawn)
     batches = []
     reach = plan.batch * 32
@@ -140,7 +178,7 @@ def padded(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
     """
     int64 [B, L] ids and bool [B, L] of what is there.
 
-    L is a multiple of 8: each new length costs seconds of code generation in bfloat16.
+    L is a multiple of 8, so that few shapes are met.
     """
     longest = -(-max(len(row) for row in rows) // 8) * 8
     ids = torch.zeros(len(rows), longest, dtype=torch.int64)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from train.rows import Labels, Row, labels
 
 HERE = Path(__file__).parent
-_SLOT = re.compile(r"\{(?:(?P<role>[a-z])\.)?(?P<name>[a-z]+)(?:\.(?P<form>one|adj))?\}")
+_SLOT = re.compile(
+    r"\{(?:(?P<role>[a-z])\.)?(?P<name>[a-z]+)(?:\.(?P<form>one|adj))?(?:>(?P<part>[a-z]+))?(?:@(?P<of>[a-z]+))?\}"
+)
+_HOLE = "{_}"
+_TIMES = re.compile(r"\*(\d+) ")
 _FORMS = {None: 0, "one": 1, "adj": 2}
 _TAILS = ("", "", "", "", "", "", " lol", " tbh", " smh", " ...", "!!", " imo", " fr", " :/", " haha", " ffs", " pls")
 _HEADS = (
@@ -50,40 +55,81 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """All functions and the fillers of their slots."""
+    """All functions and the fillers of their slots. `parts`: the fillers that make up whole lines."""
 
     functions: tuple[Function, ...]
     fillers: dict[str, tuple[tuple[str, ...], ...]]
+    parts: frozenset[str] = frozenset()
 
     def rows(self, seed: int, per_wording: int) -> Iterator[Row]:
-        """At most `per_wording` different rows of each wording, in the grammar's order; the same for the same seed."""
+        """
+        At most `per_wording` different rows of each wording, or n times as many where it begins with `*n`, in the
+        grammar's order; the same for the same seed.
+        """
         for function in self.functions:
             for wording in function.wordings:
+                times = _TIMES.match(wording)
+                most = per_wording * (int(times[1]) if times else 1)
                 # A wording draws from its own seed, so that adding one moves no other.
                 dice = random.Random(f"{seed}:{function.source}:{wording}")
                 seen: set[str] = set()
-                for _ in range(per_wording * 2):
+                for _ in range(most * 2):
                     text = registered(self.filled(wording, dice), dice)
-                    if text.lower() not in seen and len(seen) < per_wording:
+                    if text.lower() not in seen and len(seen) < most:
                         seen.add(text.lower())
                         yield Row(text, function.labels, function.source)
 
     def filled(self, wording: str, dice: random.Random) -> str:
-        """The wording with its slots filled; one role of a slot keeps its filler through the line."""
+        """
+        The wording with its slots filled; one role of a slot keeps its filler through the line.
+
+        `{frame>claim}` is a frame with a claim in its hole; `{frame>claim@others}` the same with `others` where the
+        claim names an identity.
+        """
         chosen: dict[tuple[str | None, str], tuple[str, ...]] = {}
 
-        def fill(slot: re.Match[str]) -> str:
-            key = (slot["role"], slot["name"])
+        def fill(slot: re.Match[str], others: str | None) -> str:
+            others = slot["of"] or others
+            name = others if others and slot["name"] == "identity" else slot["name"]
+            key = (slot["role"], name)
             if key not in chosen:
-                taken = [forms for (_, name), forms in chosen.items() if name == key[1]]
-                chosen[key] = dice.choice([forms for forms in self.fillers[key[1]] if forms not in taken])
+                taken = [forms for (_, other), forms in chosen.items() if other == name]
+                chosen[key] = dice.choice([forms for forms in self.fillers[name] if forms not in taken])
             forms = chosen[key]
             word = forms[_FORMS[slot["form"]]] if len(forms) > 1 else forms[0]
             if len(forms) == 1:  # a plain slot used twice says something new each time
                 del chosen[key]
-            return word
+            if slot["part"]:
+                word = word.replace(_HOLE, dice.choice(self.fillers[slot["part"]])[0])
+            return _SLOT.sub(lambda inner: fill(inner, others), word)
 
-        return _SLOT.sub(fill, wording)
+        return _SLOT.sub(lambda slot: fill(slot, None), _TIMES.sub("", wording, count=1))
+
+    def kept(self, keep: Callable[[str], bool]) -> Grammar:
+        """The grammar with only those wordings and parts that `keep` says; compositions stay while parts are left."""
+
+        fillers = {
+            name: tuple(forms for forms in some if name not in self.parts or keep(forms[0]) or forms[0] == _HOLE)
+            for name, some in self.fillers.items()
+        }
+
+        def stays(wording: str) -> bool:
+            composed = ">" in wording or _names(wording) <= self.parts
+            return all(fillers[name] for name in _slots(wording)) if composed else keep(wording)
+
+        functions = (dataclasses.replace(f, wordings=tuple(filter(stays, f.wordings))) for f in self.functions)
+        return Grammar(tuple(functions), fillers, self.parts)
+
+
+def _slots(wording: str) -> set[str]:
+    """The names of fillers and parts that a wording asks for."""
+    return {name for slot in _SLOT.finditer(wording) for name in (slot["name"], slot["part"], slot["of"]) if name}
+
+
+def _names(wording: str) -> set[str]:
+    """The parts that a wording is made of when it is nothing but parts; else something that is no part."""
+    rest = _SLOT.sub("", _TIMES.sub("", wording, count=1)).strip()
+    return {rest} if rest else {slot["name"] for slot in _SLOT.finditer(wording)}
 
 
 def registered(text: str, dice: random.Random) -> str:
@@ -117,22 +163,27 @@ def read_grammar(folder: Path = HERE) -> Grammar:
     Raises:
         ValueError: a line that cannot be read, or a slot without fillers, with file and line.
     """
-    fillers = _fillers(folder / "fillers.txt")
-    functions = [f for file in sorted(folder.glob("*.txt")) if file.name != "fillers.txt" for f in _functions(file)]
-    for function in functions:
-        for wording in function.wordings:
-            for slot in _SLOT.finditer(wording):
-                if slot["name"] not in fillers:
-                    raise ValueError(f"{function.subject}: {wording}: there is no filler @{slot['name']}")
-    return Grammar(tuple(functions), fillers)
+    words = _fillers(folder / "fillers.txt")
+    parts = _fillers(folder / "parts.txt") if (folder / "parts.txt").is_file() else {}
+    fillers = words | parts
+    files = [file for file in sorted(folder.glob("*.txt")) if file.name not in ("fillers.txt", "parts.txt")]
+    functions = [f for file in files for f in _functions(file)]
+    said = [(f.subject, wording) for f in functions for wording in f.wordings]
+    said += [("parts", forms[0]) for some in parts.values() for forms in some if forms[0] != _HOLE]
+    for subject, wording in said:
+        for name in _slots(wording):
+            if name not in fillers:
+                raise ValueError(f"{subject}: {wording}: there is no filler @{name}")
+    return Grammar(tuple(functions), fillers, frozenset(parts))
 
 
 def _fillers(file: Path) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """By name; the lines of parts have one form."""
     found: dict[str, list[tuple[str, ...]]] = {}
     name = ""
     for line in _lines(file):
         if line.startswith("@"):
-            name = line[1:]
+            name = line.lstrip("@")
         else:
             found.setdefault(name, []).append(tuple(form.strip() for form in line.split("|")))
     return {key: tuple(values) for key, values in found.items()}

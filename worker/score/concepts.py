@@ -35,7 +35,12 @@ _ENOUGH = 8
 _PRIOR = 0.05  # how common a violation is taken to be when scores are made probabilities
 _TYPICAL = Line(6.0, 1.0)  # the line that turns raw values into log-odds where examples are too few to tell
 _REMEMBERED = 4096
-NO_TRAINED = np.empty((0, 0), np.float32)  # for policies that ask for no trained head
+# What the trained heads say is seen beside the embedding, so much of it: likeness of meaning alone confuses what is
+# said with whom it is said about, and they learnt the difference.
+_HEARD = 0.05
+_MOST_HEARD = 6.0  # log-odds beyond which they say no more
+
+_WIDTH = 384 + 13  # of an embedding and the trained heads
 
 Doubles = npt.NDArray[np.float64]
 _Kept = TypeVar("_Kept")
@@ -47,10 +52,11 @@ class TextModel(Protocol):
     """What concepts are compiled with."""
 
     digest: str  # of all that scores depend on
-    embedding_digest: str  # of all that embeddings depend on
     trained: Mapping[str, Thresholds]  # its trained heads by detector, in their columns' order: operating points [3]
 
-    def embed_texts(self, texts: Sequence[str]) -> Floats: ...
+    def read_texts(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """Embeddings float32 [N, D] of unit length, and log-odds float32 [N, T] of the trained heads."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -58,7 +64,7 @@ class Heads:
     """
     What the text scorer looks for under one policy: a head for each of its C categories.
 
-    weights: float32 [C, 384], for embeddings of unit length. bias: float32 [C]. known: bool [C], False where a category
+    weights: float32 [C, 397], for what `features` gives. bias: float32 [C]. known: bool [C], False where a category
     has neither words nor a trained head. digest: sha256 over them, 64 hexadecimal digits. trained: int64 [C], the
     column of the trained head that a category asks for; -1 where it goes by its own words.
     """
@@ -75,14 +81,27 @@ class Heads:
 
         embeddings: float32 [N, 384]. trained: float32 [N, T], log-odds of the model's trained heads.
         """
-        log_odds = embeddings @ self.weights.T + self.bias
+        return self._from(features(embeddings, trained), trained)
+
+    def by_own_words(self, seen: Floats) -> Floats:
+        """The same for categories that ask for no trained head, from float32 [N, 397] features."""
+        return self._from(seen, None)
+
+    def _from(self, seen: Floats, trained: Floats | None) -> Floats:
+        log_odds = seen @ self.weights.T + self.bias
         asked = np.flatnonzero(self.trained >= 0)
-        if len(asked):
+        if len(asked) and trained is not None:
             log_odds[:, asked] = trained[:, self.trained[asked]]
         log_odds = np.clip(log_odds, -30, 30)
         scores: Floats = (1 / (1 + np.exp(-log_odds))).astype(np.float32)
         scores[:, ~self.known] = np.nan
         return scores
+
+
+def features(embeddings: Floats, trained: Floats) -> Floats:
+    """float32 [N, D + T]: what custom heads look at, an embedding (unit length) and what the trained heads say."""
+    heard = np.clip(trained, -_MOST_HEARD, _MOST_HEARD) * np.float32(_HEARD)
+    return np.column_stack([embeddings, heard]).astype(np.float32)
 
 
 class _Head(NamedTuple):
@@ -103,17 +122,19 @@ class TextConcepts:
 
     def __init__(self, model: TextModel, harmless: Sequence[str] | None = None) -> None:
         lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
-        parameters = (_RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
-        self._embeddings = EmbeddingCache(model.embedding_digest, model.embed_texts)
+        parameters = (_HEARD, _MOST_HEARD, _RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
+        self._embeddings = EmbeddingCache(
+            content_digest(model.digest, repr((_HEARD, _MOST_HEARD))), lambda texts: features(*model.read_texts(texts))
+        )
         self._sample = Sample(self._embeddings.embed, harmless)
         made_by = (*lines, json.dumps(parameters))
-        self._heads_digest = content_digest(model.embedding_digest, *made_by)
+        self._heads_digest = content_digest(model.digest, *made_by)
         self.digest = content_digest(model.digest, *made_by, self._sample.digest)
         self._columns = {name: column for column, name in enumerate(model.trained)}
         self._trained_points = model.trained
         self._background = _Background(_with_one(self._embeddings.embed(lines)))
         self._heads: OrderedDict[_Key, _Head] = OrderedDict()
-        self._stored = Vectors("heads")  # float32 [385] each: weights, and bias last
+        self._stored = Vectors("heads")  # float32 [398] each: weights, and bias last
         self._stacks: WeakValueDictionary[tuple[_Wanted, ...], Heads] = WeakValueDictionary()  # while a policy has it
         self._points: OrderedDict[_Key, Thresholds] = OrderedDict()  # float64 [3] each
         self._lock = Lock()
@@ -137,7 +158,7 @@ class TextConcepts:
             missing = [key for key in own if key not in self._points]
             if missing:
                 heads = self._stacked(missing)
-                scores = heads.probabilities(self._sample.embeddings, NO_TRAINED)
+                scores = heads.by_own_words(self._sample.embeddings)
                 _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
             found = [nothing if key is None else self._points_of(key) for key in keys]
         return np.repeat(np.column_stack(found)[:, np.newaxis], len(PART_TYPES), axis=1)
@@ -209,7 +230,7 @@ class _Background:
         """
         Weighted ridge regression on +1 and -1, then a line that makes its value log-odds.
 
-        definition, violating, allowed: float64 [n, 385], any of them empty. The background's share of the normal
+        definition, violating, allowed: float64 [n, 398], any of them empty. The background's share of the normal
         equations is inverted already, so a head costs an inverse of the size of its own examples (Woodbury), which is
         never multiplied out: a thousand tenants start in seconds.
         """
@@ -275,16 +296,16 @@ def _clauses(sentence: str) -> list[str]:
 
 
 def _with_one(embeddings: Floats) -> Doubles:
-    """float64 [N, 385]: the embeddings and a column of ones for the intercept."""
+    """float64 [N, 398]: what is seen and a column of ones for the intercept."""
     return np.column_stack([embeddings.astype(np.float64), np.ones(len(embeddings))])
 
 
 def _rows(rows: Sequence[Doubles]) -> Doubles:
-    return np.array(rows, np.float64).reshape(len(rows), -1) if rows else np.empty((0, 385))
+    return np.array(rows, np.float64).reshape(len(rows), -1) if rows else np.empty((0, _WIDTH + 1))
 
 
 def _stacked(heads: Sequence[_Head | None], trained: npt.NDArray[np.int64]) -> Heads:
-    weights = np.zeros((len(heads), 384), np.float32)
+    weights = np.zeros((len(heads), _WIDTH), np.float32)
     bias = np.zeros(len(heads), np.float32)
     known = trained >= 0
     for place, head in enumerate(heads):

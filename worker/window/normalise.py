@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from worker.window import encoded, hidden, spelling
+from worker.window import encoded, hidden, misspelt, spelling
 from worker.window.confusables import SCRIPTS, STYLED
 from worker.window.disguise import (
     DRAWN_OUT,
@@ -62,7 +62,7 @@ _WIDE_LETTER: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ROUNDS: Final = 8
 _WRITTEN_SO: Final = 3  # words of one disguise that make it the way the text is written
-_ORDINARY: Final = "drawn_out"
+_ORDINARY: Final = frozenset({"drawn_out", "misspelt"})
 
 
 class Normalised:
@@ -72,7 +72,8 @@ class Normalised:
     text: what the models and lists read beside the original.
     starts, ends: int32 [len(text)]: character i stands for the original's characters [starts[i], ends[i]); not sorted
     where the text stood backwards.
-    undone: the disguises that were taken off, by name, in alphabetical order; letters drawn out are ordinary.
+    undone: the disguises that were taken off, by name, in alphabetical order; letters drawn out and slips of the
+    finger are ordinary.
     replaces: True when the text as written says nothing to a model that reads words, and this one does.
     """
 
@@ -96,7 +97,13 @@ def normalise(text: str) -> Normalised | None:
 
     Hidden characters alone give an empty text, not None. Normalising what it gives changes nothing more.
     """
-    if not suspicious(text) and (text.isascii() or not _odd(text)) and not odd_words(text):
+    if (
+        not suspicious(text)
+        and (text.isascii() or not _odd(text))
+        and not odd_words(text)
+        and not misspelt.slips(text)
+        and not misspelt.pig_latin(text)
+    ):
         return None
     found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
     undone: set[str] = set()
@@ -111,7 +118,7 @@ def normalise(text: str) -> Normalised | None:
             break
     if found.text == text:
         return None
-    found.undone = tuple(sorted(undone - {_ORDINARY}))
+    found.undone = tuple(sorted(undone - _ORDINARY))
     found.replaces = bool(found.undone) and replaces(text, found.text)
     return found
 
@@ -167,6 +174,14 @@ def _without_emoji(found: Normalised) -> Normalised:
     if gaps < _WRITTEN_SO or 2 * gaps < len(text.split()) // 2:
         return found
     return _rewritten(found, spelling.EMOJI_GAP, lambda m: (" ", None))
+
+
+def _pigged(found: Normalised) -> Normalised:
+    return _rewritten(found, misspelt.PIG, misspelt.read_pig) if misspelt.pig_latin(found.text) else found
+
+
+def _mended(found: Normalised) -> Normalised:
+    return _rewritten(found, misspelt.WORD, misspelt.mend) if misspelt.slips(found.text) else found
 
 
 def _unhidden(match: re.Match[str], needed: set[int]) -> Kept | None:
@@ -263,12 +278,14 @@ _PLAIN_STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("spaced_out", join_spaced(_rewritten)),
     ("spaced_out", _apply(spelling.JOINED, spelling.join_signs)),
     ("leet", _leet),
-    (_ORDINARY, _apply(DRAWN_OUT, shorten)),
+    ("drawn_out", _apply(DRAWN_OUT, shorten)),
     ("starred", _apply(spelling.STARRED, spelling.read_starred)),
     ("run_together", _apply(spelling.RUN_TOGETHER, spelling.split_run)),
     ("run_together", _apply(spelling.CAMEL, spelling.split_camel)),
     ("split", _apply(spelling.SPLIT, spelling.join_halves)),
     ("encoded", _apply(encoded.LINE, encoded.from_line)),
+    ("pig_latin", _pigged),
+    ("misspelt", _mended),
 )
 _CHARACTER_STEPS: Final = (
     ("hidden_text", _apply(hidden.TAGS, hidden.read_tags)),

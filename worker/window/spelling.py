@@ -27,6 +27,7 @@ _SIGNS: Final = {
     "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g",
     "@": "a", "$": "s", "!": "i", "|": "li", "€": "e", "¢": "c", "(": "c",
 }  # fmt: skip
+_STRANGE: Final = 0.2  # of a sentence's letters may belong to no known word
 _SMALL: Final = 150  # places by frequency
 _MEASURE: Final = re.compile(
     r"[$€¢]?\d+[.,\d]*[A-Za-z]{1,4}|[A-Za-z]{1,3}\d+|[A-Za-z]+\d{1,4}|[$€¢][A-Z]{1,5}", re.ASCII
@@ -80,7 +81,8 @@ def split_camel(match: re.Match[str]) -> Kept | None:
     """HowDoIKill, when each part is a word: most names of programs are not."""
     known = ranks()
     parts = [(found.start(), found.end()) for found in _HUMP.finditer(match[0])]
-    if len(parts) < 3 or match[0].isupper() or any(match[0][a:b].lower() not in known for a, b in parts):
+    unknown = sum(b - a for a, b in parts if match[0][a:b].lower() not in known)
+    if len(parts) < 3 or match[0].isupper() or unknown > (_STRANGE * len(match[0]) if len(parts) > 4 else 0):
         return None
     return _between(match[0], parts) if _has_small_word(match[0], parts) else None
 
@@ -99,7 +101,7 @@ def split_run(match: re.Match[str]) -> Kept | None:
             parts.append((run.start() + a, run.start() + b))
     # A long word may be three short ones by chance; a sentence is many, most of them more than syllables.
     many = len(parts) > 4
-    if len(parts) < 3 or letters < (2.5 if many else 3) * len(parts) or unknown > (0.15 * letters if many else 0):
+    if len(parts) < 3 or letters < (2.5 if many else 3) * len(parts) or unknown > (_STRANGE * letters if many else 0):
         return None
     return _between(chunk, parts) if _has_small_word(chunk, parts) else None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from train.data import wordings
+from train.identities import Identities
 from train.rows import CATEGORIES, labels
 from train.synthetic import Grammar, read_grammar
 from worker.score.models.adapted import LABELS
@@ -54,10 +56,40 @@ def test_what_is_unknown_is_masked() -> None:
 
 def test_held_wordings_are_apart(grammar: Grammar) -> None:
     """Each wording is on one side for good."""
-    held, trained = ({w for f in wordings(grammar, held=side).functions for w in f.wordings} for side in (True, False))
-    assert not held & trained
+    sides = [wordings(grammar, held=side) for side in (True, False)]
+    held, trained = ({w for f in side.functions for w in f.wordings} for side in sides)
+    both = held & trained
     assert held | trained == {w for f in grammar.functions for w in f.wordings}
-    assert 0.05 < len(held) / len(trained) < 0.25
+    assert all(f.subject == "composed" for f in grammar.functions for w in f.wordings if w in both)
+    assert 0.05 < len(held - both) / len(trained - both) < 0.25
+    for name in grammar.parts:
+        apart, known = (set(side.fillers[name]) - {("{_}",)} for side in sides)
+        assert not apart & known
+        assert apart | known == set(grammar.fillers[name]) - {("{_}",)}
+
+
+def test_a_claim_stands_in_a_frame_about_whom_it_is_told(tmp_path: Path) -> None:
+    """The same frame and claim of an identity, of others, and as often as it is asked for."""
+    (tmp_path / "fillers.txt").write_text("@identity\nmoles | a mole | mole\n@trade\nbakers | a baker | baking\n")
+    (tmp_path / "parts.txt").write_text("@@frame\nthey say {_}\n@@claim\n{identity} dig, says {identity.one}\n")
+    (tmp_path / "talk.txt").write_text("== said | -\n{frame>claim}\n*2 {frame>claim@trade}\n")
+    found = read_grammar(tmp_path)
+    own, others = found.functions[0].wordings
+    assert found.filled(own, random.Random(1)) == "they say moles dig, says a mole"
+    assert found.filled(others, random.Random(1)) == "they say bakers dig, says a baker"
+    texts = [row.text for row in found.rows(1, 5)]
+    assert sum("moles" in text.lower() for text in texts) < sum("bakers" in text.lower() for text in texts)
+
+
+def test_groups_are_exchanged_one_for_one(grammar: Grammar) -> None:
+    """A line about another group, in the same form, and nothing else changed; no line without a group."""
+    identities = Identities(grammar.fillers["identity"])
+    swapped = identities.swapped("Muslims and a jew met other muslims", random.Random(2))
+    assert swapped is not None
+    first, rest = swapped.split(" and ", 1)
+    assert rest.endswith(f" met other {first}")
+    assert "muslims" not in swapped.lower()
+    assert identities.swapped("black coffee for the poles", random.Random(2)) is None
 
 
 def test_a_slot_without_fillers_is_refused(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_few_ordinary_texts_change() -> None:
     with gzip.open(SHARED) as lines:
         texts = [orjson.loads(line)["prompt"] for line in lines]
     changed = sum(normalise(text) is not None for text in texts)
-    assert changed / len(texts) < 0.04
+    assert changed / len(texts) < 0.05
 
 
 def test_places_of_what_stood_backwards_or_was_decoded_are_the_whole_of_it() -> None:

@@ -33,6 +33,8 @@ LABELS = (
 )
 DETECTORS = tuple(label.replace("/", "-") for label in LABELS)  # what policies call the heads
 
+_HEADS = ("looks", "seen", "whole", "peak", "bias", "slope", "shift", "points")
+
 Matrix = npt.NDArray[np.float32]
 
 
@@ -41,8 +43,8 @@ class Adaptation:
     """
     The artefact of `make train`.
 
-    deltas: by the name of a linear layer's weight in the published model, float32 [out, in] to add to it.
-    looks, seen, whole: float32 [13, 384] of the heads; bias: float32 [13].
+    deltas: by the name of a parameter of the published model, what to add to it, float32 of its shape.
+    looks, seen, whole, peak: float32 [13, 384] of the heads; bias: float32 [13].
     slope, shift: float32 [13], the lines that make log-odds calibrated. points: float32 [3, 13], thresholds of the
     operating points. digest: of the whole artefact. layers: a digest of the deltas alone.
     """
@@ -51,6 +53,7 @@ class Adaptation:
     looks: Matrix
     seen: Matrix
     whole: Matrix
+    peak: Matrix
     bias: Matrix
     slope: Matrix
     shift: Matrix
@@ -64,14 +67,17 @@ class Adaptation:
 
         sums: float32 [B, 384], over those tokens.
 
-        Each head weighs the tokens by how much they are what it looks for, and adds what it thinks of their mean.
+        Each head weighs the tokens by how much they are what it looks for, and adds what it thinks of their mean and
+        of the one token that speaks for it the most.
         """
-        values = tokens.reshape(-1, tokens.shape[2]) @ np.concatenate([self.looks, self.seen]).T
-        values = values.reshape(*tokens.shape[:2], 2, len(LABELS))
-        looks, seen = values[:, :, 0], values[:, :, 1]
-        looks[np.arange(tokens.shape[1]) >= lengths[:, None]] = -np.inf
+        values = tokens.reshape(-1, tokens.shape[2]) @ np.concatenate([self.looks, self.seen, self.peak]).T
+        values = values.reshape(*tokens.shape[:2], 3, len(LABELS))
+        looks, seen, peak = values[:, :, 0], values[:, :, 1], values[:, :, 2]
+        beyond = np.arange(tokens.shape[1]) >= lengths[:, None]
+        looks[beyond] = peak[beyond] = -np.inf
         shares = np.exp(looks - looks.max(1, keepdims=True))
-        found = (shares * seen).sum(1) / shares.sum(1) + (sums / lengths[:, None]) @ self.whole.T + self.bias
+        found = (shares * seen).sum(1) / shares.sum(1) + (sums / lengths[:, None]) @ self.whole.T
+        found += peak.max(1) + self.bias
         calibrated: Floats = (found * self.slope + self.shift).astype(np.float32)
         return calibrated
 
@@ -88,13 +94,29 @@ def adaptation() -> Adaptation:
 
 
 def read(path: Path) -> Adaptation:
-    """An artefact, unchecked."""
+    """
+    An artefact, unchecked.
+
+    A delta is stored as the product of two thin matrices (`:up`, `:down`), as bytes with a step for each row (`:bytes`,
+    `:steps`), or as it is (`:plain`); a layer may have several, which add up.
+    """
     with np.load(path) as stored:
-        found = {name: stored[name].astype(np.float32) for name in stored.files}
-    layers = sorted(name.removesuffix(":up") for name in found if name.endswith(":up"))
-    deltas = {layer: found[f"{layer}:up"] @ found[f"{layer}:down"] for layer in layers}
-    heads = {name: found[name] for name in ("looks", "seen", "whole", "bias", "slope", "shift", "points")}
-    parts = b"".join(found[f"{layer}:{part}"].tobytes() for layer in layers for part in ("up", "down"))
+        found = {name: stored[name] for name in stored.files}
+    deltas: dict[str, Matrix] = {}
+    for name in sorted(found):
+        layer, _, part = name.partition(":")
+        if part == "up":
+            change = found[name].astype(np.float32) @ found[f"{layer}:down"].astype(np.float32)
+        elif part == "bytes":
+            change = found[name].astype(np.float32) * found[f"{layer}:steps"].astype(np.float32)[:, None]
+        elif part == "plain":
+            change = found[name].astype(np.float32)
+        else:
+            continue
+        deltas[layer] = deltas[layer] + change if layer in deltas else change
+    heads = {name: found[name].astype(np.float32) for name in _HEADS if name in found}
+    heads.setdefault("peak", np.zeros_like(heads["looks"]))
+    parts = b"".join(found[name].tobytes() for name in sorted(found) if ":" in name)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Adaptation(deltas=deltas, digest=digest, layers=hashlib.sha256(parts).hexdigest(), **heads)
 
@@ -103,4 +125,4 @@ def published() -> Adaptation:
     """The model as published: no deltas, and heads that say nothing. For comparisons."""
     nothing, flat = np.zeros((len(LABELS), 384), np.float32), np.zeros(len(LABELS), np.float32)
     points = np.full((3, len(LABELS)), np.nan, np.float32)
-    return Adaptation({}, nothing, nothing, nothing, flat, flat, flat, points, "published", "published")
+    return Adaptation({}, nothing, nothing, nothing, nothing, flat, flat, flat, points, "published", "published")

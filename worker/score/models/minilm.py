@@ -47,7 +47,6 @@ class MiniLM:
         self._encoder = encoder or encoder_for(device, threads)
         adapted = self._encoder.adaptation
         parts = (MINILM.sha256, MINILM_TOKENIZER.sha256, self._encoder.precision)
-        self.embedding_digest = content_digest(*parts, adapted.layers)
         self.digest = content_digest(*parts, adapted.digest)
         self.heads_digest = content_digest(MINILM.sha256, MINILM_TOKENIZER.sha256, adapted.digest)  # in any precision
         self.trained: Mapping[str, Thresholds] = dict(zip(DETECTORS, adapted.points.T.astype(np.float64), strict=True))
@@ -92,10 +91,6 @@ class MiniLM:
     def read_texts(self, texts: Sequence[str]) -> Reading:
         """What is seen in the first window of each text: for a policy's sentences, not for what is judged."""
         return self.read([ids[:_WINDOW] for ids, _ in self.every_token(texts)])
-
-    def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """float32 [N, 384] of unit length, of the first window of each text."""
-        return self.read_texts(texts).embeddings
 
 
 def _with_letters(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:

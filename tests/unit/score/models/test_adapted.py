@@ -11,7 +11,7 @@ from tests.unit.score.test_concepts import TRADE, Category
 from worker.core.errors import WeightsRejected
 from worker.core.events import PartType
 from worker.core.views import View, ViewKind
-from worker.score.concepts import NAME, TextConcepts
+from worker.score.concepts import NAME, TextConcepts, features
 from worker.score.models import adapted
 from worker.score.models.adapted import DETECTORS, FILE, LABELS, adaptation, published
 from worker.score.models.minilm import MiniLM, MiniLMScorer
@@ -39,7 +39,7 @@ def test_a_head_is_its_formula() -> None:
         for column in range(len(LABELS)):
             looks = np.exp(own @ heads.looks[column])
             seen = looks @ (own @ heads.seen[column]) / looks.sum()
-            raw = seen + own.mean(0) @ heads.whole[column] + heads.bias[column]
+            raw = seen + own.mean(0) @ heads.whole[column] + (own @ heads.peak[column]).max() + heads.bias[column]
             assert odds[column] == pytest.approx(raw * heads.slope[column] + heads.shift[column], abs=1e-3)
 
 
@@ -86,8 +86,16 @@ def test_the_artefact_is_small_and_pinned(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_digests_cover_what_scores_depend_on(model: MiniLM) -> None:
-    """Other deltas, other embeddings; other heads alone, other scores but the embeddings that were kept."""
+    """Other deltas or heads, other scores."""
     plain = MiniLM(encoder=CpuEncoder(1, adapted=published()))
     assert plain.digest != model.digest
-    assert plain.embedding_digest != model.embedding_digest
     assert TextConcepts(plain, ["hello"]).digest != TextConcepts(model, ["hello"]).digest
+
+
+def test_custom_categories_hear_the_trained_heads(model: MiniLM) -> None:
+    """What they look at is the embedding and, scaled, what the heads say; beyond six log-odds they say no more."""
+    embeddings, odds = model.read_texts(["all muslims are vermin and should leave"])
+    seen = features(embeddings, odds)
+    assert seen.shape == (1, 384 + len(LABELS))
+    np.testing.assert_array_equal(seen[:, :384], embeddings)
+    np.testing.assert_array_equal(features(embeddings, np.full_like(odds, 9.0)), features(embeddings, odds * 0 + 6.0))

@@ -45,8 +45,8 @@ def test_embeddings_are_those_of_the_fp32_model(adapted: Adaptation) -> None:
 
 def test_a_text_has_the_same_embedding_whatever_its_neighbours(model: MiniLM) -> None:
     """Beyond float rounding, a score does not depend on the batch."""
-    together = model.embed_texts(TEXTS * 3)
-    alone = np.concatenate([model.embed_texts([text]) for text in TEXTS * 3])
+    together = model.read_texts(TEXTS * 3).embeddings
+    alone = np.concatenate([model.read_texts([text]).embeddings for text in TEXTS * 3])
     np.testing.assert_allclose(together, alone, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, rtol=1e-5)
 
@@ -107,7 +107,7 @@ def test_a_damaged_copy_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_int8_is_a_choice_that_stays_near(model: MiniLM) -> None:
     """Twice as fast, and a few hundredths off at worst; it is named in the digest."""
     small = MiniLM(encoder=minilm_encoders.CpuEncoder(2, "int8"))
-    cosines = (small.embed_texts(TEXTS) * model.embed_texts(TEXTS)).sum(1)
+    cosines = (small.read_texts(TEXTS).embeddings * model.read_texts(TEXTS).embeddings).sum(1)
     assert cosines.min() > 0.97
     assert small.digest != model.digest
     with pytest.raises(ConfigError, match="int8"):

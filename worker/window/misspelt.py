@@ -1,0 +1,89 @@
+"""Letters swapped or left out (klil, kll), and pig latin (illkay): words nobody knows that are one step from a word."""
+
+from __future__ import annotations
+
+import functools
+import re
+import string
+from typing import Final
+
+from worker.window.disguise import Kept
+from worker.window.words import ranks, share_known
+
+WORD: Final = re.compile(r"(?<![\w'’@#/.\\%=&+-])[A-Za-z]{3,16}(?![\w@#/\\=%+]|['’-]\w|\.\w)")
+PIG: Final = re.compile(r"(?<![\w'@#])[A-Za-z]{2,18}(?:ay|AY)(?!\w)")
+_PIG_WORDS: Final = 3  # that make it the way a text is written
+_SWAP: Final = 4.0  # a swap is that much likelier than a letter left out: by rank
+_ENDS: Final = ("s", "es", "d", "ed", "ing", "in", "er", "ers", "ly", "y", "n", "ness", "able")
+_SLIPS: Final = 0.08  # of the words
+_ENGLISH: Final = 0.5  # of the letters belong to known words
+_SHORT: Final = 4  # a shorter word is a step from too many others
+
+
+def slips(text: str) -> bool:
+    """
+    Whether words of an English text are to be read as others: one in twelve at least.
+
+    Asked of every text, so it is cheap. A long text with a slip or two says what it says all the same.
+    """
+    found = sum(intended(match[0]) is not None for match in WORD.finditer(text) if _common(match))
+    return found > 0 and found >= _SLIPS * len(text.split()) and share_known(text) >= _ENGLISH
+
+
+def mend(match: re.Match[str]) -> Kept | None:
+    """The word that was meant, in the place of the one that stands there; names, which are capital, stay."""
+    found = intended(match[0]) if _common(match) else None
+    return None if found is None else (found, None)
+
+
+@functools.lru_cache(16_384)
+def intended(word: str) -> str | None:
+    """The most frequent word from which a swap of neighbours or a lost letter leads to `word`; None for a known one."""
+    known, lower = ranks(), word.lower()
+    if len(lower) < _SHORT or lower in known or _is_known_form(lower):
+        return None
+    pairs = range(len(lower) - 1)
+    swapped = {lower[:i] + lower[i + 1] + lower[i] + lower[i + 2 :] for i in pairs}
+    filled = {lower[:i] + c + lower[i:] for i in range(1, len(lower)) for c in string.ascii_lowercase}
+    options = [(known[w] / _SWAP, w) for w in swapped if w in known] + [(known[w], w) for w in filled if w in known]
+    return min(options)[1] if options else None
+
+
+def pig_latin(text: str) -> bool:
+    """Whether `text` is written in it."""
+    return sum(read_pig(match) is not None for match in PIG.finditer(text)) >= _PIG_WORDS
+
+
+def read_pig(match: re.Match[str]) -> Kept | None:
+    """illkay to kill, eatyay and eatway to eat; words that end so by themselves stay."""
+    word = match[0].lower()
+    if word in ranks():
+        return None
+    found = _unpigged(word)
+    return None if found is None else (found, None)
+
+
+@functools.lru_cache(4096)
+def _unpigged(word: str) -> str | None:
+    known, body = ranks(), word[:-2]
+    options = [body[-k:] + body[:-k] for k in range(1, min(4, len(body)) + 1)]
+    options += [body[:-1]] if body[-1:] in "ywh" else []
+    words = [option for option in options if option in known]
+    return min(words, key=known.__getitem__) if words else None
+
+
+def _common(match: re.Match[str]) -> bool:
+    """No name: small letters, or the first word of the text, or all capitals."""
+    word = match[0]
+    return word.islower() or match.start() == 0 or word.isupper()
+
+
+def _is_known_form(word: str) -> bool:
+    """A plural, a past or the like of a known word: lists of words have few of them."""
+    return any(word.endswith(end) and _is_stem(word[: -len(end)]) for end in _ENDS)
+
+
+def _is_stem(stem: str) -> bool:
+    known = ranks()
+    doubled = stem[-1:] == stem[-2:-1] and stem[:-1] in known
+    return len(stem) > 2 and (stem in known or stem + "e" in known or doubled)

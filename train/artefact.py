@@ -32,7 +32,7 @@ def write(path: Path, model: Adapted, calibration: Calibration) -> None:
         if delta.ndim == 1:
             arrays[f"{name}:plain"] = delta.astype(np.float16)
             continue
-        thin = _thin(delta)
+        thin = None if now.requires_grad else _thin(delta)
         if thin is not None:
             arrays[f"{name}:up"], arrays[f"{name}:down"] = thin
             continue

@@ -20,7 +20,7 @@ from worker.score.models.minilm import EXCERPT, MiniLM
 from worker.score.models.minilm_encoders import CpuEncoder
 from worker.window.views import Views
 
-_MOST = 600  # rows of one source: the largest would drown the others
+_MOST = 400  # rows of one source: the largest would drown the others
 _FEWEST = 25  # rows on either side of a category's line; with fewer it stays as trained
 _SEED = 20261124
 _BATCH = 512

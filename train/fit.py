@@ -27,7 +27,7 @@ Ids = Any  # int32 [n], with special tokens
 class Plan:
     """How it is trained."""
 
-    steps: int = 600
+    steps: int = 450
     batch: int = 32
     tokens: int = 72
     rate: float = 1e-4

@@ -29,7 +29,7 @@ def suites() -> dict[str, Suite]:
     """Every suite by name; the same rows each time."""
     real = list(_shuffled(row for row in real_rows() if held_apart(row)))
     held = wordings(read_grammar(), held=True)
-    written = list(held.rows(_SEED, 4))
+    written = list(held.rows(_SEED, 2))
     return {
         "real": list(_events(_spread(real))),
         "contrast": list(_events(written)),

@@ -18,7 +18,7 @@ from train.fit import Plan, train
 from train.model import FROZEN, Adapted
 from worker.score.models.adapted import FILE, read
 
-FIRST = Path(__file__).with_name("first.npz")  # what an earlier training gave (docs/adr/0012-what-training-moves.md)
+FIRST = Path(__file__).with_name("first.npz")  # what an earlier training gave (docs/adr/0017-what-training-moves.md)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from worker.core.events import PartType
 from worker.core.views import View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
 from worker.score.models import minilm_encoders
-from worker.score.models.adapted import Adaptation, adaptation, published
+from worker.score.models.adapted import LABELS, Adaptation, adaptation, published
 from worker.score.models.minilm import MiniLM, MiniLMScorer
 
 pytestmark = pytest.mark.models
@@ -74,7 +74,7 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
     draws = np.random.default_rng(3)
 
     def heads(count: int) -> Heads:
-        weights = draws.normal(size=(count, 384)).astype(np.float32)
+        weights = draws.normal(size=(count, 384 + len(LABELS))).astype(np.float32)
         trained = np.full(count, -1)
         trained[0] = 4
         return Heads(weights, np.zeros(count, np.float32), np.ones(count, np.bool_), "", trained)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCHES ?= transport text image audio calls transcripts isolation batching policy reload backtest eos scale overload http
 
-.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train ablations eval chaos chaos-mutations simulate runbook fuzz sbom audit soak
+.PHONY: help install install-dev install-bench demo test lint schemas bench lock clean train eval chaos chaos-mutations simulate runbook fuzz sbom audit soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,7 @@ eval: $(VENV)/.installed-dev ## quality on the project's own suites; writes the 
 train: $(VENV)/.installed-dev ## the text model: data, adaptation, calibration; writes the artefact (30 minutes on 2 cores)
 	$(BIN)/python -m train $(ARGS)
 
+.PHONY: ablations
 ablations: $(VENV)/.installed-dev ## what each part of the training adds, by short runs without it
 	$(BIN)/python -m train.ablations $(ARGS)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from worker.core.events import PART_TYPES
 from worker.core.ports import CategorySpec
 from worker.core.views import Concepts, Floats, Thresholds
 from worker.score.calibration import RATES, Sample, thresholds
+from worker.score.clauses import sentences
 from worker.score.embeddings import EmbeddingCache, Vectors
+from worker.score.features import HEARD, MOST_HEARD, WIDTH, features
 from worker.score.platt import Line, fit_line
 from worker.score.weights import content_digest
 
@@ -35,12 +36,6 @@ _ENOUGH = 8
 _PRIOR = 0.05  # how common a violation is taken to be when scores are made probabilities
 _TYPICAL = Line(6.0, 1.0)  # the line that turns raw values into log-odds where examples are too few to tell
 _REMEMBERED = 4096
-# What the trained heads say is seen beside the embedding, so much of it: likeness of meaning alone confuses what is
-# said with whom it is said about, and they learnt the difference.
-_HEARD = 0.05
-_MOST_HEARD = 6.0  # log-odds beyond which they say no more
-
-_WIDTH = 384 + 13  # of an embedding and the trained heads
 
 Doubles = npt.NDArray[np.float64]
 _Kept = TypeVar("_Kept")
@@ -98,12 +93,6 @@ class Heads:
         return scores
 
 
-def features(embeddings: Floats, trained: Floats) -> Floats:
-    """float32 [N, D + T]: what custom heads look at, an embedding (unit length) and what the trained heads say."""
-    heard = np.clip(trained, -_MOST_HEARD, _MOST_HEARD) * np.float32(_HEARD)
-    return np.column_stack([embeddings, heard]).astype(np.float32)
-
-
 class _Head(NamedTuple):
     weights: Floats
     bias: float
@@ -122,9 +111,9 @@ class TextConcepts:
 
     def __init__(self, model: TextModel, harmless: Sequence[str] | None = None) -> None:
         lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
-        parameters = (_HEARD, _MOST_HEARD, _RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
+        parameters = (HEARD, MOST_HEARD, _RIDGE, _BACKGROUND, _ALLOWED, _DEFINITION, _ENOUGH, _PRIOR, _TYPICAL)
         self._embeddings = EmbeddingCache(
-            content_digest(model.digest, repr((_HEARD, _MOST_HEARD))), lambda texts: features(*model.read_texts(texts))
+            content_digest(model.digest, repr((HEARD, MOST_HEARD))), lambda texts: features(*model.read_texts(texts))
         )
         self._sample = Sample(self._embeddings.embed, harmless)
         made_by = (*lines, json.dumps(parameters))
@@ -196,7 +185,7 @@ class TextConcepts:
 
     def _make(self, keys: Sequence[_Key]) -> None:
         """Heads for `keys`, all their texts embedded together."""
-        parts = [(_sentences(definition), violating, allowed) for definition, violating, allowed in keys]
+        parts = [(sentences(definition), violating, allowed) for definition, violating, allowed in keys]
         texts = [text for groups in parts for group in groups for text in group]
         rows = iter(_with_one(self._embeddings.embed(texts)) if texts else ())
         for key, groups in zip(keys, parts, strict=True):
@@ -278,21 +267,9 @@ def _definition_share(examples: int) -> float:
 def _key(category: CategorySpec) -> _Key | None:
     definition = (category.definition or "").strip()
     violating = tuple(text for text in category.violating if text.strip())
-    if not _sentences(definition) and not violating:
+    if not sentences(definition) and not violating:
         return None
     return definition, violating, tuple(text for text in category.allowed if text.strip())
-
-
-def _sentences(definition: str) -> list[str]:
-    """A definition's clauses; those that say what the category is not would pull it the wrong way."""
-    clauses = re.split(r"(?<=[.!?:;])\s+", definition)
-    whole = re.split(r"(?<=[.!?])\s+", definition)
-    negated = {clause for sentence in whole if sentence.lower().startswith("not ") for clause in _clauses(sentence)}
-    return [clause for clause in clauses if clause.strip() and clause not in negated]
-
-
-def _clauses(sentence: str) -> list[str]:
-    return re.split(r"(?<=[.!?:;])\s+", sentence)
 
 
 def _with_one(embeddings: Floats) -> Doubles:
@@ -301,11 +278,11 @@ def _with_one(embeddings: Floats) -> Doubles:
 
 
 def _rows(rows: Sequence[Doubles]) -> Doubles:
-    return np.array(rows, np.float64).reshape(len(rows), -1) if rows else np.empty((0, _WIDTH + 1))
+    return np.array(rows, np.float64).reshape(len(rows), -1) if rows else np.empty((0, WIDTH + 1))
 
 
 def _stacked(heads: Sequence[_Head | None], trained: npt.NDArray[np.int64]) -> Heads:
-    weights = np.zeros((len(heads), _WIDTH), np.float32)
+    weights = np.zeros((len(heads), WIDTH), np.float32)
     bias = np.zeros(len(heads), np.float32)
     known = trained >= 0
     for place, head in enumerate(heads):

@@ -176,12 +176,8 @@ def _without_emoji(found: Normalised) -> Normalised:
     return _rewritten(found, spelling.EMOJI_GAP, lambda m: (" ", None))
 
 
-def _pigged(found: Normalised) -> Normalised:
-    return _rewritten(found, misspelt.PIG, misspelt.read_pig) if misspelt.pig_latin(found.text) else found
-
-
-def _mended(found: Normalised) -> Normalised:
-    return _rewritten(found, misspelt.WORD, misspelt.mend) if misspelt.slips(found.text) else found
+def _when(asked: Callable[[str], bool], pattern: re.Pattern[str], rule: Callable[[re.Match[str]], Kept | None]) -> Step:
+    return lambda found: _rewritten(found, pattern, rule) if asked(found.text) else found
 
 
 def _unhidden(match: re.Match[str], needed: set[int]) -> Kept | None:
@@ -284,8 +280,8 @@ _PLAIN_STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("run_together", _apply(spelling.CAMEL, spelling.split_camel)),
     ("split", _apply(spelling.SPLIT, spelling.join_halves)),
     ("encoded", _apply(encoded.LINE, encoded.from_line)),
-    ("pig_latin", _pigged),
-    ("misspelt", _mended),
+    ("pig_latin", _when(misspelt.pig_latin, misspelt.PIG, misspelt.read_pig)),
+    ("misspelt", _when(misspelt.slips, misspelt.WORD, misspelt.mend)),
 )
 _CHARACTER_STEPS: Final = (
     ("hidden_text", _apply(hidden.TAGS, hidden.read_tags)),

@@ -11,7 +11,8 @@ from tests.unit.score.test_concepts import TRADE, Category
 from worker.core.errors import WeightsRejected
 from worker.core.events import PartType
 from worker.core.views import View, ViewKind
-from worker.score.concepts import NAME, TextConcepts, features
+from worker.score.concepts import NAME, TextConcepts
+from worker.score.features import features
 from worker.score.models import adapted
 from worker.score.models.adapted import DETECTORS, FILE, LABELS, adaptation, published
 from worker.score.models.minilm import MiniLM, MiniLMScorer

@@ -2,7 +2,8 @@
 The state of 100,000 open calls and conversations on one worker: memory for each, what the changelog holds, expiry.
 
 Three kinds: conversations in which nothing passed (text of the last messages alone), streams with one raised category
-of one speaker, and streams with four. `bytes` are what the process grew by, a stream; the changelog's are of its records. All are then silent, and expire by the queue's stamps. Sound is not counted: it has its own bound.
+of one speaker, and streams with four. `bytes` are what the process grew by, a stream; the changelog's are of its
+records. All are then silent, and expire by the queue's stamps. Sound is not counted: it has its own bound.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ WHISPER_TOKENIZER = Pinned(
 _FULL = 30 * RATE  # what Whisper was trained on: every clip padded to 30 s
 _BUCKET = 2 * RATE  # utterances are padded to whole buckets, so that a result never depends on its neighbours
 _LEAST = 8 * RATE  # shorter windows make Whisper say a short sentence over and over
+_LEAST_TIMED = 6 * RATE  # where words have times, what is said over and over has none and is left out
 _TAIL = RATE  # silence after the last word, for the same reason
 _BATCH = 8
 _TOKENS_A_SECOND = 8  # nobody speaks faster; more is a loop
@@ -182,7 +183,7 @@ class SpeechReader:
 def _padded(utterance: Utterance) -> int:
     """How many samples the utterance has once padded to a whole number of buckets."""
     buckets = -(-(len(utterance.samples) + _TAIL) // _BUCKET)
-    return min(max(buckets * _BUCKET, _LEAST), _FULL)
+    return min(max(buckets * _BUCKET, _LEAST_TIMED if utterance.word_times else _LEAST), _FULL)
 
 
 def _most_tokens(samples: int) -> int:

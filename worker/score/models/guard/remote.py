@@ -75,7 +75,8 @@ class RemoteGuard:
         self._client: httpx.AsyncClient | None = None
         self._slots: asyncio.Semaphore | None = None
         # a daemon: a server that hangs must not keep the process from ending
-        threading.Thread(target=self._loop.run_forever, name="remote-guard", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="remote-guard", daemon=True)
+        self._thread.start()
         self.hedged = 0
 
     def margins(self, rows: Sequence[Row]) -> Floats:
@@ -102,6 +103,8 @@ class RemoteGuard:
         if self._client is not None:
             asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     async def _all(self, rows: Sequence[Row]) -> list[float]:
         """Log-odds in the rows' order; the first failure ends the rest."""

@@ -147,6 +147,7 @@ class Worker:
             admission,
             decide_each,
             DecisionWriter(clock, content_key=key, afterwards=afterwards),
+            claims,
             events=settings.serve.events,
             decoded_bytes=settings.serve.decoded_bytes,
         )

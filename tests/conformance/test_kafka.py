@@ -283,3 +283,18 @@ async def started(
     transports.append(transport)
     await transport.start(let_go)
     return transport, topics, settings
+
+
+async def test_a_tail_resumes_some_partitions_and_begins_the_others(kafka: str) -> None:
+    """As a decision store is filled: none that it has read is read again, none that is new is left out."""
+    settings, topics = kafka_settings(kafka), own_topics()
+    await create(kafka, [topics.events])
+    await send(settings, topics, 2 * PARTITIONS)
+    reader = KafkaTail(settings, [topics.events], resume={Partition(topics.events, 0): 1, Partition("gone", 0): 5})
+    await reader.start()
+    found: list[Record] = []
+    while not await reader.caught_up():
+        found += await reader.read(max_records=10_000, timeout_s=0.5)
+    await reader.stop()
+    offsets = sorted((record.position.partition, record.position.offset) for record in found)
+    assert offsets == [(0, 1), *((number, offset) for number in range(1, PARTITIONS) for offset in (0, 1))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -260,3 +261,22 @@ async def test_tls_is_spoken_when_the_settings_say_so(policies: Path, tmp_path: 
     with pytest.raises(ConfigError, match="cannot be used for TLS"):
         async with answering(bench.settings, bench.worker):
             pass
+
+
+async def test_content_by_ref_is_fetched_by_the_rules_of_the_claim_check(policies: Path, tmp_path: Path) -> None:
+    """From a root that the settings name; elsewhere the decision says that it was not."""
+    root = tmp_path / "media"
+    root.mkdir()
+    content = (DEMO / "coffee.jpg").read_bytes()
+    (root / "coffee.jpg").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+
+    def asked(path: Path) -> dict[str, Any]:
+        ref = {"url": path.as_uri(), "sha256": digest, "bytes": len(content)}
+        return {"id": path.name, "tenant": "acme", "parts": [{"type": "image", "ref": ref}]}
+
+    async with asking(served(policies, claims__roots=[str(root)])) as (_, client):
+        good = (await client.post("/v1/decide", json=asked(root / "coffee.jpg"))).json()
+        bad = (await client.post("/v1/decide", json=asked(tmp_path / "words.json"))).json()
+    assert [one["code"] for one in good["degraded"]] == ["nobody_looks"]  # read, and no model of lists looks at it
+    assert [one["code"] for one in bad["degraded"]] == ["ref_not_allowed"]

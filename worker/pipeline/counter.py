@@ -16,8 +16,8 @@ from concurrent.futures import Executor
 
 import structlog
 
-from worker.core.errors import NoCredits, NotAnEvent, NotAnswered
-from worker.core.ports import DecideEach, Decoder, Envelope, Policy, PolicyBook
+from worker.core.errors import NoCredits, NotAnEvent, NotAnswered, PartUnreadable
+from worker.core.ports import Claims, DecideEach, Decoder, Envelope, Policy, PolicyBook
 from worker.core.records import Headers, Position, Record
 from worker.deliver.admission import Admission
 from worker.deliver.credits import Credits
@@ -54,12 +54,13 @@ class Counter:
         admission: Admission,
         decide_each: DecideEach,
         writer: DecisionWriter,
+        claims: Claims,
         *,
         events: int,
         decoded_bytes: int,
     ) -> None:
         self._flow, self._judging, self._decoder, self._threads = flow, judging, decoder, threads
-        self._policies, self._admission = policies, admission
+        self._policies, self._admission, self._claims = policies, admission, claims
         self._decide_each, self._writer = decide_each, writer
         self._credits = Credits(events=events, decoded_bytes=decoded_bytes)
         self._arrived: list[Question] = []
@@ -140,8 +141,26 @@ class Counter:
     def _begin(self) -> None:
         """What arrived in this turn of the loop goes to be decoded."""
         arrived, self._arrived = self._arrived, []
-        for start in range(0, len(arrived), _CHUNK):
-            self._start(self._prepare(arrived[start : start + _CHUNK]))
+        at_hand = [one for one in arrived if not one[1].refers]
+        for start in range(0, len(at_hand), _CHUNK):
+            self._start(self._prepare(at_hand[start : start + _CHUNK]))
+        for one in arrived:
+            if one[1].refers:
+                self._start(self._fetch(one))
+
+    async def _fetch(self, question: Question) -> None:
+        """Fetch what of an event lies elsewhere, then prepare it; what cannot be fetched is said in its decision."""
+        slot, envelope, policy = question
+        try:
+            for claim in self._decoder.claims(envelope, policy.limits):
+                try:
+                    envelope.fetched[claim.part] = await self._claims.fetch(claim, envelope.tenant)
+                except PartUnreadable as error:
+                    envelope.fetched[claim.part] = error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001  # whatever it is, who asked is told
+            self._fail(slot, error)
+            return
+        await self._prepare([question])
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -34,18 +34,26 @@ function drawn(call) {
   if (!call.points.length) return h("p", {}, "None of the last decisions belongs to it.");
   const sound = call.kind === "call";
   const format = sound ? (t) => `${Math.floor(t / 60)}:${String(Math.floor(t % 60)).padStart(2, "0")}` : (t) => clock(t * 1000);
-  const bands = [], lines = {};
+  const bands = [], highest_at = {}, heard = {};
   for (const point of call.points) {
     for (const window of point.windows) {
       const passed = Object.values(window.passed);
       const action = passed.includes("block") ? "block" : passed.includes("flag") ? "flag" : "allow";
-      bands.push({ t0: window.t0, t1: window.t1, action, lane: window.kind === "exchange" ? "all together" : point.speaker ?? "—" });
+      const lane = window.kind === "exchange" ? "all together" : point.speaker ?? "—";
+      // Windows overlap: each is drawn where it is the newest, from the end of the one before it.
+      bands.push({ t0: Math.max(window.t0, heard[lane] ?? window.t0), t1: window.t1, action, lane });
+      heard[lane] = window.t1;
     }
     if (!point.windows.length) continue;
     const t = point.windows.at(-1).t1;
-    for (const [category, score] of Object.entries(point.scores)) (lines[category] ??= []).push([t, score]);
+    for (const [category, score] of Object.entries(point.scores)) {
+      const line = (highest_at[category] ??= new Map()); // the highest of all speakers
+      line.set(t, Math.max(line.get(t) ?? 0, score));
+    }
   }
-  const highest = Object.entries(lines).map(([name, points]) => [name, points, Math.max(...points.map((one) => one[1]))]).sort((a, b) => b[2] - a[2]).slice(0, CURVES);
+  const lines = Object.entries(highest_at).map(([name, line]) => [name, [...line].sort((one, other) => one[0] - other[0])]);
+  const most = ([, points]) => Math.max(...points.map((one) => one[1]));
+  const highest = lines.sort((one, other) => most(other) - most(one)).slice(0, CURVES);
   const marks = call.changes.map((one) => ({ t: one.t1, action: one.after, label: `${format(one.t1)}: ${one.category} of ${one.speaker ?? "all"}, ${one.before} to ${one.after}` }));
   const times = [...bands.flatMap((one) => [one.t0, one.t1]), ...marks.map((one) => one.t)];
   const t0 = sound ? 0 : Math.min(...times), t1 = Math.max(...times, t0 + 1);

@@ -20,9 +20,10 @@ from aiokafka.errors import KafkaStorageError
 from ops.chaos.mutations import MUTATIONS, mutate
 from ops.chaos.standin import standin_models
 from ops.chaos.workload import KIND
-from worker import app, services
+from worker import services
 from worker.core import log
 from worker.core.records import Record
+from worker.decode import opening
 from worker.decode.decoder import EventDecoder
 from worker.settings import load
 
@@ -89,7 +90,8 @@ def main() -> None:
     given = parser.parse_args()
     settings = load(given.config)
     log.configure(level=settings.log_level)
-    vars(app)["EventDecoder"] = KillingDecoder
+    assert vars(opening)["EventDecoder"] is EventDecoder, "poison would do nothing: the decoder is made elsewhere now"
+    vars(opening)["EventDecoder"] = KillingDecoder
     freeze_when_told(given.config.parent)
     refuse_when_told(given.config.parent)
     if given.standin:

@@ -24,7 +24,7 @@ def kafka_settings(bootstrap: str, **changes: object) -> KafkaSettings:
 def own_topics() -> TopicSettings:
     """Names that no other test has."""
     mark = uuid.uuid4().hex[:12]
-    names = ("events", "allow", "flag", "block", "dead_letter", "review")
+    names = ("events", "allow", "flag", "block", "dead_letter", "review", "calls")
     return TopicSettings.model_validate({name: f"{name}.{mark}" for name in names})
 
 

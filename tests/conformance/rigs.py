@@ -29,7 +29,7 @@ class Rig:
 
 def memory_rig() -> Rig:
     """A queue in memory."""
-    log, topics = MemoryLog(PARTITIONS), TopicSettings(review="moderation.review")
+    log, topics = MemoryLog(PARTITIONS), TopicSettings(review="moderation.review", calls="moderation.calls")
     return Rig(
         topics,
         worker=lambda: MemoryTransport(log, topics),
@@ -41,7 +41,7 @@ def memory_rig() -> Rig:
 def sqlite_rig(folder: Path) -> Rig:
     """A queue in a new file of `folder`."""
     settings = SqliteSettings(path=folder / "q.db", partitions=PARTITIONS, heartbeat_ms=50)
-    topics, clock = TopicSettings(review="moderation.review"), SystemClock()
+    topics, clock = TopicSettings(review="moderation.review", calls="moderation.calls"), SystemClock()
     return Rig(
         topics,
         worker=lambda: SqliteTransport(settings, topics, clock),

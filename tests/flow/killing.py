@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-import worker.app
 from worker.cli import main
 from worker.core.records import Record
+from worker.decode import opening
 from worker.decode.decoder import EventDecoder
 from worker.decode.envelope import EventEnvelope
 
@@ -25,5 +25,6 @@ class Killing(EventDecoder):
 
 
 if __name__ == "__main__":
-    vars(worker.app)["EventDecoder"] = Killing
+    assert vars(opening)["EventDecoder"] is EventDecoder
+    vars(opening)["EventDecoder"] = Killing
     main()

@@ -26,7 +26,7 @@ from worker.core.runbook import ALERTS, CHECKS, CODES
 from worker.core.schema_decision import decision_schema
 from worker.settings import load
 
-VERBS = ["demo", "run", "moderate", "eval", "send", "watch", "serve", "explain", "doctor", "schemas"]
+VERBS = ["demo", "run", "call", "moderate", "eval", "send", "watch", "serve", "explain", "doctor", "schemas"]
 ROOT = Path(__file__).parents[2]
 
 
@@ -265,7 +265,7 @@ def test_help_shows_examples_one_a_line(verb: str) -> None:
     at = lines.index("Examples:")
     examples = lines[at + 1 : lines.index("", at)]
     assert len(examples) >= 2
-    assert all(re.match(rf"(\w+ \S+ \| )?tidegate {verb}\b", example) for example in examples)
+    assert all(re.match(rf"(\w+ [^|]+ \| )?tidegate {verb}\b", example) for example in examples)
 
 
 def test_every_verb_is_listed() -> None:

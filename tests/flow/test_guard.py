@@ -24,7 +24,7 @@ from worker.score.settings import GuardSettings
 from worker.settings import Settings, load
 
 pytestmark = pytest.mark.models
-HARMLESS, THREAT = "have a nice day, see you at eight", "I will find you and hurt you"
+HARMLESS, THREAT = "what time does the bus leave", "I will find you and hurt you"
 
 
 POLICY = {

@@ -31,6 +31,6 @@ def test_an_open_door_is_refused(flags: dict[str, Any], said: str) -> None:
 
 
 def test_behind_a_proxy_that_ends_tls_it_may_stand_outside() -> None:
-    """With keys."""
-    flags = {"serve.host": "0.0.0.0", "serve.keys": "k.json", "serve.behind_proxy": True}
+    """With keys, and without a console that nobody guards."""
+    flags = {"serve.host": "0.0.0.0", "serve.keys": "k.json", "serve.behind_proxy": True, "console.enabled": False}
     assert load(None, flags).serve.host == "0.0.0.0"

@@ -25,19 +25,25 @@ export class LongList {
     this.rows = rows;
     this.at = -1;
     this.box.scrollTop = 0;
-    this.soon();
+    this.grown();
   }
 
   // What is new stands above; what somebody is reading stays where it is.
-  above(rows) {
-    this.rows = [...rows, ...this.rows];
+  above(rows, most) {
+    this.rows = [...rows, ...this.rows].slice(0, most);
     if (this.at >= 0) this.at += rows.length;
+    this.grown();
     if (this.box.scrollTop > this.height) this.box.scrollTop += rows.length * this.height;
-    this.soon();
   }
 
   below(rows) {
     this.rows = [...this.rows, ...rows];
+    this.grown();
+  }
+
+  // At once, not with the next picture: whoever presses End meanwhile must get to the end.
+  grown() {
+    this.inner.style.height = `${this.rows.length * this.height}px`;
     this.soon();
   }
 
@@ -52,7 +58,6 @@ export class LongList {
   paint() {
     const first = Math.max(0, Math.floor(this.box.scrollTop / this.height) - MORE);
     const last = Math.min(this.rows.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.height) + MORE);
-    this.inner.style.height = `${this.rows.length * this.height}px`;
     put(this.inner, this.rows.slice(first, last).map((row, place) => {
       const index = first + place;
       const found = this.draw(row);

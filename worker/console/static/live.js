@@ -78,8 +78,7 @@ export async function live(place, [wanted]) {
     };
     mine.addEventListener("decisions", (event) => {
       after = Number(event.lastEventId);
-      list.above(JSON.parse(event.data).reverse());
-      if (list.rows.length > KEPT) list.rows.length = KEPT;
+      list.above(JSON.parse(event.data).reverse(), KEPT);
       say();
       draw();
     });

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from worker.core.errors import ConfigError
+from worker.serve.keys import write_rows
 
 _N, _R, _P, _BYTES = 1 << 15, 8, 1, 32
 _LONGEST = 1_024  # of a password, so that hashing one is never slow
@@ -96,13 +96,5 @@ def read_people(path: Path) -> dict[str, PersonRow]:
 
 
 def write_people(path: Path, rows: Mapping[str, PersonRow]) -> None:
-    """Replace the file at once, readable by its owner alone. Raises ConfigError when that cannot be."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            tree = {name: row.model_dump() for name, row in rows.items()}
-            file.write(orjson.dumps(tree, option=orjson.OPT_INDENT_2) + b"\n")
-        new.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    """`write_rows`. Raises ConfigError."""
+    write_rows(path, rows)

@@ -84,6 +84,11 @@ def new_key(tenant: str, note: str = "") -> tuple[str, str, KeyRow]:
 
 
 def write_keys(path: Path, rows: Mapping[str, KeyRow]) -> None:
+    """`write_rows`. Raises ConfigError."""
+    write_rows(path, rows)
+
+
+def write_rows(path: Path, rows: Mapping[str, BaseModel]) -> None:
     """Replace the file at once, readable by its owner alone. Raises ConfigError when that cannot be."""
     new = path.with_name(f".{path.name}.new")
     text = orjson.dumps({name: row.model_dump() for name, row in rows.items()}, option=orjson.OPT_INDENT_2)

@@ -21,6 +21,8 @@ from worker.core.schema_decision import DecisionDocument
 from worker.deliver.candidate import Tried
 from worker.deliver.decision import DecisionWriter
 from worker.policy.tools.loading import open_folder
+from worker.store.settings import StoreSettings
+from worker.store.writing import Remark, StoreWriter
 
 MANY = 300
 CANDIDATE = {"policy": "candidate", "share": 0.5, "until": "2020-01-01T00:00:00Z"}
@@ -165,6 +167,42 @@ def test_a_tuning_without_labels_enough_fails(place: Path) -> None:
     (place / "none.jsonl").write_text('{"event_id": "elsewhere", "labels": {"hate": 1}}')
     found = policy("tune", "--labels", "none.jsonl", "--log", "log.jsonl", "--policy", "live").exception
     assert isinstance(found, ConfigError)
+
+
+def test_reviews_tune_as_the_labels_they_stand_for(place: Path) -> None:
+    """The same curves as of a file of labels that says the same; what people disagree on or leave open is left out."""
+    decided = [json.loads(line) for line in (place / "log.jsonl").read_text().splitlines()]
+    said, same = list[Remark](), list[bytes]()
+
+    def review(one: dict[str, Any], reviewer: str, action: str, category: str | None = None) -> None:
+        verdict = {"decision": one["id"], "tenant": one["tenant"], "time": one["time"], "action": action}
+        verdict |= {"reviewer": reviewer, "category": category}
+        at = f"moderation.reviews:0:{len(said)}"
+        said.append(Remark("review", at, one["id"], one["tenant"], 1_800_000_000_000, orjson.dumps(verdict)))
+
+    for number, one in enumerate(decided[:210]):
+        hateful = one["scores"]["hate"] > 0.03
+        labels = {"hate": 1} if hateful else dict.fromkeys(one["scores"], 0)
+        review(one, "r-1", "flag" if hateful else "allow", "hate" if hateful else None)
+        if number >= 200:
+            labels = dict.fromkeys(one["scores"], 0)
+            del labels["hate"]
+            review(one, "r-2", "allow" if hateful else "block", None if hateful else "hate")
+        same.append(orjson.dumps({"event_id": one["event_id"], "labels": labels}))
+    store = StoreWriter(place / "kept", StoreSettings(path=place / "kept"), FakeClock())
+    store.append([orjson.dumps(one) for one in decided], None, said)
+    store.close()
+    (place / "same.jsonl").write_bytes(b"\n".join(same))
+    by_reviews = told("tune", "--reviews", "kept", "--policy", "live")
+    by_labels = told("tune", "--labels", "same.jsonl", "--log", "log.jsonl", "--policy", "live")
+    assert by_reviews["nodes"] == by_labels["nodes"]
+    assert by_reviews["nodes"][0]["curve"]
+    assert by_reviews["patch"] == by_labels["patch"] != {}
+    assert by_reviews["reviews"]["left_out"] == {"reviewers differ, as many on one side as on the other": 10}
+    assert "recall is flattered" in policy("tune", "--reviews", "kept", "--policy", "live").output
+    assert policy("tune", "--reviews", "kept", "--labels", "same.jsonl", "--policy", "live").exit_code == 2
+    error = policy("tune", "--reviews", "kept", "--policy", "live", "--tenant", "nobody").exception
+    assert "holds no review" in str(error)
 
 
 def test_candidates_are_summed_up(place: Path) -> None:

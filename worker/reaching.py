@@ -19,6 +19,7 @@ from worker.core.records import Draft, Position, Record
 from worker.deliver.letters import Letter
 from worker.policy.settings import place_of
 from worker.redrive import fetch_record, read_box, send_letters
+from worker.serve.reread import Reread
 from worker.settings import Settings
 from worker.store.following import Keeper
 from worker.store.reading import DecisionStore
@@ -56,7 +57,8 @@ def routes_of(
         desk=worker.desk,
         **(_over_queue(settings, clock) if queue else {}),
     )
-    people = read_people(console.people) if console.people is not None else None
+    told = worker.metrics.on_secret
+    people = Reread(console.people, read_people, clock, told) if console.people is not None else None
     secure = settings.serve.tls_certificate is not None or settings.serve.behind_proxy
     return console_routes(reach, console, people, clock, stopping, secure=secure)
 

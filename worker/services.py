@@ -34,6 +34,7 @@ from worker.reaching import routes_of
 from worker.score.profile import Models
 from worker.serve.api import Api, serve_app
 from worker.serve.keys import read_keys
+from worker.serve.reread import Reread
 from worker.settings import Settings
 from worker.store.following import Follower, Keeper
 from worker.store.writing import StoreWriter
@@ -140,7 +141,8 @@ async def _run(settings: Settings, make_queue: Callable[[Clock], Transport], *, 
 async def answering(settings: Settings, worker: Worker, more: Sequence[BaseRoute] = ()) -> AsyncIterator[int]:
     """The HTTP endpoint of `worker`, with `more` routes beside, while the block runs; gives its port."""
     serve = settings.serve
-    keys = read_keys(serve.keys) if serve.keys is not None else None
+    told, clock = worker.metrics.on_secret, worker.flow.clock
+    keys = Reread(serve.keys, read_keys, clock, told) if serve.keys is not None else None
     api = Api(serve, lambda: worker.counter, keys, worker.metrics)
     app = serve_app(api, more)
     async with serving(

@@ -29,7 +29,7 @@ def add(
     config: Config = None,
 ) -> None:
     """
-    Add somebody, or change their password. A running console reads the file at its start.
+    Add somebody, or change their password. A running console knows it within a second.
 
     Examples:
       tidegate people add mira --people people.json --tenant acme
@@ -55,7 +55,7 @@ def list_(people: People = None, config: Config = None) -> None:
 
 @app.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="Who.")], people: People = None, config: Config = None) -> None:
-    """Take somebody out of the file."""
+    """Take somebody out of the file: a running console signs them out within a second."""
     from worker.console.people import read_people, write_people
 
     path = _path(people, config)

@@ -49,7 +49,7 @@ def add(
     config: Config = None,
 ) -> None:
     """
-    Make a key and print it: this once, since only its hash is kept. A running endpoint reads keys at its start.
+    Make a key and print it: this once, since only its hash is kept. A running endpoint knows it within a second.
 
     Examples:
       tidegate keys add acme --keys keys.json --note "the chat server"
@@ -78,7 +78,7 @@ def remove(
     keys: Keys = None,
     config: Config = None,
 ) -> None:
-    """Take a key out of the file."""
+    """Take a key out of the file: a running endpoint refuses it within a second."""
     from worker.serve.keys import read_keys, write_keys
 
     path = _path(keys, config)

@@ -9,13 +9,13 @@ which a stranger's DNS points at 127.0.0.1 is no way in.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from worker.console.people import LOCAL, Person, PersonRow, find_person
 from worker.console.sessions import Session, Sessions, Tries
@@ -43,11 +43,13 @@ Handler = Callable[[Request, Person], Awaitable[Any]]
 class Gate:
     """
     Args:
-        people: None: whoever reaches the console is `local` and may do all that settings allow.
+        people: who may come in now; None: whoever reaches the console is `local` and may do all that settings allow.
         secure: cookies travel by TLS alone.
     """
 
-    def __init__(self, people: Mapping[str, PersonRow] | None, clock: Clock, session_s: float, *, secure: bool) -> None:
+    def __init__(
+        self, people: Callable[[], Mapping[str, PersonRow]] | None, clock: Clock, session_s: float, *, secure: bool
+    ) -> None:
         self._people, self._secure = people, secure
         self._sessions, self._tries = Sessions(clock, session_s), Tries(clock)
 
@@ -74,14 +76,23 @@ class Gate:
                 raise Refused(403, "csrf", "the page is stale: load it again")
             said = await handle(request, session.person)
             response = said if isinstance(said, Response) else as_json(said)
+            if isinstance(response, StreamingResponse):
+                response.body_iterator = self._while_signed_in(request, response.body_iterator)
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 
         return self.page(answered)
 
+    async def _while_signed_in(self, request: Request, chunks: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """A stream that nothing more comes from once its session is over."""
+        async for chunk in chunks:
+            if self._current(request) is None:
+                return
+            yield chunk
+
     async def who(self, request: Request) -> Response:
         """`GET session`: who is signed in, and the token for changes. Without a file of people, `local` is."""
-        session = self._sessions.of(request.cookies.get(COOKIE))
+        session = self._current(request)
         if session is None and self._people is None:
             return self._signed_in(LOCAL)
         return as_json(_said(session))
@@ -95,11 +106,12 @@ class Gate:
         if (wait := self._tries.wait_s(*who)) > 0:
             later = {"Retry-After": str(round(wait) + 1)}
             raise Refused(429, "too_many_tries", f"too many failed tries: wait {round(wait) + 1} s", later)
-        person = await run_in_threadpool(find_person, self._people or {}, name, password)
+        rows = self._people() if self._people is not None else {}
+        person = await run_in_threadpool(find_person, rows, name, password)
         if person is None:
             self._tries.failed(*who)
             raise Refused(401, "wrong_password", "no such name with this password")
-        return self._signed_in(person)
+        return self._signed_in(person, rows[name])
 
     async def sign_out(self, request: Request, _: Person) -> Response:
         """`DELETE session`."""
@@ -108,18 +120,26 @@ class Gate:
         response.delete_cookie(COOKIE, path="/console")
         return response
 
-    def _signed_in(self, person: Person) -> Response:
-        token, session = self._sessions.open(person)
+    def _signed_in(self, person: Person, row: PersonRow | None = None) -> Response:
+        token, session = self._sessions.open(person, row)
         response = as_json(_said(session))
         response.headers["Cache-Control"] = "no-store"
         response.set_cookie(COOKIE, token, path="/console", httponly=True, samesite="strict", secure=self._secure)
         return response
 
     def _session(self, request: Request) -> Session:
-        session = self._sessions.of(request.cookies.get(COOKIE))
+        session = self._current(request)
         if session is None:
             raise Refused(401, "signed_out", "nobody is signed in")
         return session
+
+    def _current(self, request: Request) -> Session | None:
+        """The request's session. It ends when the person's row is another than at the sign-in, or gone."""
+        session = self._sessions.of(request.cookies.get(COOKIE))
+        if session is None or self._people is None or self._people().get(session.person.name) == session.row:
+            return session
+        self._sessions.close(request.cookies.get(COOKIE))
+        return None
 
     def _check_host(self, request: Request) -> None:
         """Raises Refused: 421, for a name that is not this machine's where nobody signs in."""

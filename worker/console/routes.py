@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -33,7 +33,7 @@ _API = "/console/api"
 def console_routes(
     reach: Reach,
     settings: ConsoleSettings,
-    people: Mapping[str, PersonRow] | None,
+    people: Callable[[], Mapping[str, PersonRow]] | None,
     clock: Clock,
     stopping: asyncio.Event,
     *,
@@ -42,7 +42,7 @@ def console_routes(
     """
     Routes to serve beside the endpoint's own.
 
-    people: who may come in; None for anybody on this machine. stopping: ends the live streams.
+    people: who may come in now; None for anybody on this machine. stopping: ends the live streams.
     """
     gate = Gate(people, clock, settings.session_s, secure=secure)
     library = Library(reach.folder, reach.concepts)

@@ -6,7 +6,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from worker.console.people import Person
+from worker.console.people import Person, PersonRow
 from worker.core.clock import Clock
 
 _MOST_SESSIONS = 10_000
@@ -16,9 +16,15 @@ _TRIES, _WINDOW_S = 5, 60.0  # failed tries of one name or from one address, bef
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in. csrf: what a changing request must send in its header, beside the cookie that browsers add."""
+    """
+    One sign-in.
+
+    row: the person as the file had them then; None for who needs no file. csrf: what a changing request must send in
+    its header, beside the cookie that browsers add.
+    """
 
     person: Person
+    row: PersonRow | None
     csrf: str
     until: float  # monotonic seconds
 
@@ -30,10 +36,10 @@ class Sessions:
         self._clock, self._lasts_s = clock, lasts_s
         self._held: OrderedDict[str, Session] = OrderedDict()
 
-    def open(self, person: Person) -> tuple[str, Session]:
+    def open(self, person: Person, row: PersonRow | None = None) -> tuple[str, Session]:
         """A new session and the secret that its cookie holds."""
         token = secrets.token_urlsafe(32)
-        session = Session(person, secrets.token_urlsafe(24), self._clock.now() + self._lasts_s)
+        session = Session(person, row, secrets.token_urlsafe(24), self._clock.now() + self._lasts_s)
         self._held[token] = session
         if len(self._held) > _MOST_SESSIONS:
             self._held.popitem(last=False)

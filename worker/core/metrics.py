@@ -167,6 +167,10 @@ class Metrics:
         """Count one part by `ref`: "fetched", or the code of why not."""
         self.claims.labels(result).inc()
 
+    def on_secret(self, result: str) -> None:
+        """Count one file of keys or people that changed: "ok", or "failed" where what was before goes on."""
+        self.secrets.labels(result).inc()
+
     def on_batch(
         self, lane: str, items: int, cost: int, padded: int, left_because: str, wait_s: float, run_s: float
     ) -> None:

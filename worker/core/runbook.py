@@ -142,7 +142,7 @@ ALERTS: dict[str, Entry] = {
         "lower flow.events or raise flow.drain_s, which stays below kafka.rebalance.timeout.ms",
     ),
     "TidegateSecretNotRead": Entry(
-        "a changed password or certificate cannot be used; the one before goes on",
+        "a changed password, certificate, or file of keys or people cannot be used; the one before goes on",
         "the log names the file and why; write it again",
     ),
     "TidegateMixedVersions": Entry(

@@ -45,11 +45,15 @@ class Api:
 
     Args:
         counter: None while the models are loading.
-        keys: None: whoever reaches the endpoint may ask.
+        keys: those in force now; None: whoever reaches the endpoint may ask.
     """
 
     def __init__(
-        self, settings: ServeSettings, counter: Callable[[], Asked | None], keys: KeyRing | None, metrics: Metrics
+        self,
+        settings: ServeSettings,
+        counter: Callable[[], Asked | None],
+        keys: Callable[[], KeyRing] | None,
+        metrics: Metrics,
     ) -> None:
         self._settings, self._counter, self._keys, self._metrics = settings, counter, keys, metrics
 
@@ -99,7 +103,7 @@ class Api:
         if self._keys is None:
             return None
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        tenant = self._keys.tenant_of(key.strip()) if scheme.lower() == "bearer" else None
+        tenant = self._keys().tenant_of(key.strip()) if scheme.lower() == "bearer" else None
         if tenant is None:
             challenge = {"WWW-Authenticate": 'Bearer realm="tidegate"'}
             raise Refused(401, "no_key", "the request has no known key: send `Authorization: Bearer KEY`", challenge)

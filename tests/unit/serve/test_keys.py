@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError
 from worker.serve.keys import KeyRing, new_key, read_keys, write_keys
+from worker.serve.reread import Reread
 
 
 def test_a_key_is_its_tenants_and_no_other_text_is(tmp_path: Path) -> None:
@@ -38,3 +40,24 @@ def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, text: str) -> None
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"keys\.json"):
         read_keys(path)
+
+
+def test_a_running_endpoint_follows_its_file(tmp_path: Path) -> None:
+    """Within a second; a file that is broken or gone leaves in force what was before, and is told once."""
+    path, clock, told = tmp_path / "keys.json", FakeClock(), list[str]()
+    (one, name, row), (two, other, second) = new_key("acme"), new_key("beta")
+    write_keys(path, {name: row})
+    keys = Reread(path, read_keys, clock, told.append)
+    write_keys(path, {other: second})
+    assert (keys().tenant_of(one), keys().tenant_of(two)) == ("acme", None)
+    clock.advance(1)
+    assert (keys().tenant_of(one), keys().tenant_of(two)) == (None, "beta")
+    for spoil in (lambda: path.write_text("{"), path.unlink):
+        spoil()
+        for _ in range(3):
+            clock.advance(1)
+            assert keys().tenant_of(two) == "beta"
+    write_keys(path, {name: row})
+    clock.advance(1)
+    assert (keys().tenant_of(one), keys().tenant_of(two)) == ("acme", None)
+    assert told == ["ok", "failed", "failed", "ok"]

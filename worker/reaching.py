@@ -15,10 +15,11 @@ from worker.console.reach import Reach
 from worker.console.routes import console_routes
 from worker.core.clock import Clock
 from worker.core.ports import ConceptCompiler
-from worker.core.records import Draft, Position, Record
+from worker.core.records import Draft, Position
+from worker.decode.envelope import EventEnvelope
 from worker.deliver.letters import Letter
 from worker.policy.settings import place_of
-from worker.redrive import fetch_record, read_box, send_letters
+from worker.redrive import fetch_event, read_box, send_letters
 from worker.serve.reread import Reread
 from worker.settings import Settings
 from worker.store.following import Keeper
@@ -66,9 +67,9 @@ def routes_of(
 def _over_queue(settings: Settings, clock: Clock) -> Mapping[str, Any]:
     """The ports that ask the queue, each over a connection of its own, closed when the answer is there."""
 
-    async def fetch(position: Position) -> Record | None:
+    async def fetch(decision: Mapping[str, Any]) -> EventEnvelope:
         async with asyncio.timeout(_QUEUE_S):
-            return await fetch_record(settings, position)
+            return await fetch_event(settings, decision)
 
     async def send(drafts: Sequence[Draft]) -> Sequence[Position]:
         sender = make_sender(settings, tuple({draft.topic for draft in drafts}))

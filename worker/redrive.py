@@ -1,17 +1,19 @@
-"""Reading the dead-letter topic to its end, and sending letters back: for `tidegate deadletter` and the console."""
+"""Reading again what the queue keeps, for commands and the console: events of decisions, dead letters to send back."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from worker.app import make_sender, make_tail
 from worker.core.clock import Clock
 from worker.core.errors import TransportUnavailable
 from worker.core.records import Position, Record
+from worker.decode.envelope import EventEnvelope
 from worker.deliver.letters import Letter, marker, read_letter, send_back, waiting
+from worker.originals import read_again
 from worker.settings import Settings
 
 _PATIENCE = 10  # reads of a second without a record before the topic is said not to answer
@@ -54,6 +56,13 @@ async def read_box(settings: Settings, *, content: bool) -> Box:
 def _read(record: Record, content: bool) -> Letter | Position | None:
     found = read_letter(record)
     return found if content or not isinstance(found, Letter) else found._replace(record=record._replace(value=None))
+
+
+async def fetch_event(settings: Settings, decision: Mapping[str, Any]) -> EventEnvelope:
+    """The event that a decision is about. Raises NotToBeHad: `gone`; TransportUnavailable."""
+    source = Position(**decision["source"])
+    here = source.topic == settings.topics.events  # what was asked by HTTP is kept nowhere
+    return read_again(await fetch_record(settings, source) if here else None, decision)
 
 
 async def fetch_record(settings: Settings, position: Position) -> Record | None:

@@ -195,7 +195,7 @@ def cases_(
     Examples:
       tidegate appeals tests -c tidegate.toml --tenant acme
     """
-    from worker.cli.originals import cases
+    from worker.cli.appeal_cases import cases
     from worker.settings import load
     from worker.store.appeals import joined
     from worker.store.reading import DecisionStore

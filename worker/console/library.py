@@ -10,6 +10,7 @@ from typing import Any
 
 from worker.core.errors import ConfigError, PolicyRejected
 from worker.core.ports import ConceptCompiler
+from worker.originals import is_restricted
 from worker.policy.compile import CompiledPolicy
 from worker.policy.conditions import compile_conditions
 from worker.policy.reading import read_policy
@@ -102,11 +103,8 @@ class Library:
         try:
             policy = self.compiled(str(decision["policy"]["id"]))
         except (ConfigError, PolicyRejected):
-            return True
-        named = {one["category"] for one in (*decision["reasons"], *decision["hits"])}
-        named |= {one.get("scored_by") for one in decision["reasons"]} - {None}
-        unknown = named - set(policy.categories)
-        return bool(unknown or named & policy.restricted)
+            policy = None
+        return is_restricted(policy, decision)
 
 
 def _stamp_of(folder: Path) -> tuple[Any, ...]:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from worker.core.decisions import Judgement
 from worker.core.ports import ConceptCompiler, Policy
-from worker.core.records import Draft, Position, Record
+from worker.core.records import Draft, Position
+from worker.decode.envelope import EventEnvelope
 from worker.deliver.letters import Letter
 from worker.store.reading import DecisionStore
 from worker.store.writing import Remark
@@ -35,7 +36,7 @@ class Reach:
     Ports of the console; what is None is not to be had here, and the page that needs it says so.
 
     store: decisions. folder: policies, where they come from a folder. candidate sees the models: concepts and judge.
-    fetch: the record at a position of the input topic, while it is kept there. send: appends to topics.
+    fetch: the event that a decision is about, while the input topic keeps it. send: appends to topics.
     letters, redrive: the dead-letter topic as it stands; and some of its letters sent back, at 50 a second.
     """
 
@@ -47,7 +48,7 @@ class Reach:
     concepts: ConceptCompiler | None = None
     desk: Judges | None = None
     reviews: str | None = None  # the topic
-    fetch: Callable[[Position], Awaitable[Record | None]] | None = None
+    fetch: Callable[[Mapping[str, Any]], Awaitable[EventEnvelope]] | None = None  # raises NotToBeHad
     send: Callable[[Sequence[Draft]], Awaitable[Sequence[Position]]] | None = None
     letters: Callable[[], Awaitable[Sequence[Letter]]] | None = None
     redrive: Callable[[Sequence[Letter]], Awaitable[int]] | None = None

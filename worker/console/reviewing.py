@@ -23,9 +23,11 @@ from worker.console.people import Person
 from worker.console.reach import Reach
 from worker.core.clock import Clock
 from worker.core.decisions import Action
-from worker.core.records import Draft, Position, Record
+from worker.core.records import Draft
 from worker.core.schema_people import ReviewDocument
 from worker.core.shares import Share
+from worker.decode.envelope import EventEnvelope
+from worker.originals import NotToBeHad, case_of
 from worker.serve.problems import Refused
 from worker.store.appeals import Joined, joined, overturned
 from worker.store.reading import DecisionStore
@@ -67,19 +69,22 @@ class Reviewing:
         return brief(row) | {"why": why, "restricted": self._library.restricted(row.decision)}
 
     async def content(self, request: Request, person: Person) -> Any:
-        """The event's parts, from the topic it came by. Raises Refused: 403 for what is restricted, 410 when gone."""
+        """The event's parts. Raises Refused: 403 for what is restricted, 410 when gone."""
+        row, event = await self._original(request, person)
+        return {"parts": _parts(event), "evidence": _evidence(row.decision)}
+
+    async def _original(self, request: Request, person: Person) -> tuple[Row, EventEnvelope]:
+        """A decision and the event that it is about, from the topic it came by."""
         store = store_of(self._reach)
         row = await run_in_threadpool(decision_row, store, request.path_params["id"], person)
         if await run_in_threadpool(self._library.restricted, row.decision):
             raise Refused(403, "restricted", "content of a restricted category is shown by no page: hand it off")
         if self._reach.fetch is None:
             raise Refused(409, "no_source", "this process does not read the input topic")
-        source = row.decision.get("first") or row.decision["source"]
-        position = Position(source["topic"], source["partition"], source["offset"])
-        record = await self._reach.fetch(position) if position.topic else None
-        if record is None or record.value is None:
-            raise Refused(410, "gone", "the input topic no longer holds it")
-        return {"parts": _parts(record, row), "evidence": _evidence(row.decision)}
+        try:
+            return row, await self._reach.fetch(row.decision)
+        except NotToBeHad as error:
+            raise Refused(410, error.code, str(error)) from None
 
     async def verdict(self, request: Request, person: Person) -> Any:
         """A reviewer's verdict: to the topic of reviews, and into the store."""
@@ -113,14 +118,13 @@ class Reviewing:
 
     async def test(self, request: Request, person: Person) -> Any:
         """A reviewed decision as a case for its policy's `tests`: a person's text goes into it, so only when asked."""
-        said = await self.content(request, person)
-        row = await run_in_threadpool(decision_row, store_of(self._reach), request.path_params["id"], person)
-        texts = [part["text"] for part in said["parts"] if part["type"] == "text"]
-        if len(texts) != 1 or len(said["parts"]) != 1:
-            raise Refused(422, "no_text", "a policy's tests are single texts")
+        row, event = await self._original(request, person)
         verdicts = [orjson.loads(one.value) for one in store_of(self._reach).remarks("review", decision=row.id)]
         last = verdicts[-1] if verdicts else {"action": row.decision["action"]}
-        case = {"name": f"review {row.event_id}", "text": texts[0], "expect": last["action"]}
+        try:
+            case = case_of(event, f"review {row.event_id}", last["action"])
+        except NotToBeHad as error:
+            raise Refused(422, error.code, str(error)) from None
         first = next(iter(row.decision["reasons"]), None)
         category = last.get("category") or (first and first["category"])
         return {"policy": row.decision["policy"]["id"], "case": case | ({"category": category} if category else {})}
@@ -154,37 +158,15 @@ def _wanted(row: Row) -> bool:
     return row.action == Action.FLAG or drawn % _SAMPLE == 0
 
 
-def _parts(record: Record, row: Row) -> list[dict[str, Any]]:
+def _parts(event: EventEnvelope) -> list[dict[str, Any]]:
     """Texts as they are; media as data for the page to hold; what is fetched by reference is not fetched here."""
-    headers = {name.lower(): value.decode("latin-1") for name, value in record.headers}
-    kind = headers.get("content-type", "")
-    if "ce_specversion" in headers and not kind.startswith("application/"):
-        return [_binary(kind, record.value or b"")]
-    value = record.value or b""
-    if value[:1] == b"\0" and len(value) > 5:
-        value = value[5:]  # a Schema Registry prefix
-    try:
-        said = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        raise Refused(410, "gone", "the record at that place is no event") from None
-    said = said.get("data", said) if "specversion" in said else said
-    if said.get("id", row.event_id) != row.event_id:
-        raise Refused(410, "gone", "another event stands at that place now")
     found = []
-    for part in said.get("parts", []):
-        kept = {"type": part.get("type"), "text": part.get("text"), "data": part.get("data")}
-        kept["media_type"] = part.get("media_type")
-        if "ref" in part:
-            kept["ref"] = True
+    for part in event.body["parts"]:
+        data = part.get("data") if event.raw is None else base64.b64encode(event.raw).decode()
+        kept = {"type": part["type"], "text": part.get("text"), "data": data, "media_type": part.get("mime")}
+        kept["ref"] = True if part.get("ref") else None
         found.append({name: one for name, one in kept.items() if one is not None})
     return found
-
-
-def _binary(kind: str, value: bytes) -> dict[str, Any]:
-    family = kind.partition("/")[0]
-    if family == "text":
-        return {"type": "text", "text": value.decode("utf-8", "replace")}
-    return {"type": family, "media_type": kind, "data": base64.b64encode(value).decode()}
 
 
 def _evidence(decision: Mapping[str, Any]) -> Sequence[dict[str, Any]]:

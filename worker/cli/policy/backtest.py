@@ -10,6 +10,8 @@ import orjson
 import typer
 from rich.console import Console
 
+from worker.cli.policy.choice import Picture
+
 if TYPE_CHECKING:
     from worker.core.views import Thresholds
     from worker.policy.tools.loading import PolicyFolder
@@ -27,11 +29,13 @@ def backtest(
     was: Annotated[
         list[Path] | None, typer.Option(help="Folder with policies as they were when the log was written; repeat it.")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw what changes: a name in .svg or .png.")] = None,
+    picture: Picture = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     fail_over: Annotated[
         float | None,
-        typer.Option(help="Exit 1 when more than this share of decisions changes, or some have no answer."),
+        typer.Option(
+            min=0, max=1, help="Exit 1 when more than this share of decisions changes, or some have no answer."
+        ),
     ] = None,
 ) -> None:
     """
@@ -77,15 +81,12 @@ def backtest(
 
 def points(folder: PolicyFolder, ids: Sequence[str]) -> Mapping[str, Thresholds]:
     """Operating points as thresholds, by policy; loads the models only where one is written with them."""
+    from worker.cli.policy.choice import models_for_points
     from worker.policy.tools.loading import has_points, points_of
 
-    written = [resolved for resolved in map(folder.resolved, ids) if has_points(resolved)]
-    if not written:
+    models = models_for_points([(folder, policy_id) for policy_id in ids])
+    if models is None:
         return {}
-    from worker.score.profile import load_models
-    from worker.settings import Settings
-
-    with Console(stderr=True).status("loading the models, which say where the operating points stand"):
-        models = load_models(Settings().models.model_dump())
+    written = [resolved for resolved in map(folder.resolved, ids) if has_points(resolved)]
     found = {resolved.id: points_of(resolved, models.concepts) for resolved in written}
     return {policy_id: thresholds for policy_id, thresholds in found.items() if thresholds is not None}

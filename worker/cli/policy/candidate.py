@@ -72,7 +72,8 @@ def candidate(
             spec = specs[name]
             console.print(f"tenant {name}: candidate {spec.policy} on {spec.share:.0%} of its events, {words}")
     if not found:
-        typer.secho("no decision of the log has a candidate's outcome", fg="yellow", err=True)
+        whose = f" of tenant {tenant!r}" if tenant else ""
+        typer.secho(f"no decision{whose} in the log has a candidate's outcome", fg="yellow", err=True)
         raise typer.Exit(1)
 
 

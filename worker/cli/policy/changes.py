@@ -110,7 +110,8 @@ def _nodes(tally: Tally) -> Table:
 
 
 def _load(tally: Tally) -> Table:
-    table = plain_table(("a day", "left"), ("before", "right"), ("after", "right"))
+    after = "after, at least" if tally.open else "after"
+    table = plain_table(("a day", "left"), ("before", "right"), (after, "right"))
     for action in ("flag", "block"):
         row = [f"{tally.a_day(when, action):,.0f}" for when in ("before", "after")]
         table.add_row(Text(action, STYLES[action]), *row)
@@ -122,15 +123,15 @@ def _show_open(console: Console, tally: Tally) -> None:
     if tally.open:
         stricter = sum(n for (before, after), n in tally.open.items() if before != after)
         console.print(
-            f"{tally.open.total():,} are answered in part, and may come out stricter than what is known of them "
-            f"(which changes {stricter:,}); they are not in the tables of changes",
+            f"answered in part: {many(tally.open.total(), 'decision')}, which may come out stricter than what is known "
+            f"of them (which changes {stricter:,}); they are not in the tables of changes",
             style="yellow",
         )
         for (before, after), count in tally.open.most_common():
             if before != after:
                 console.print(Text.assemble(f"  {count:,}: ", pair(before, after), " at least"))
     if tally.unanswered:
-        console.print(f"{tally.unanswered:,} cannot be answered from the log", style="yellow")
+        console.print(f"not answered by the log: {many(tally.unanswered, 'decision')}", style="yellow")
     for words, count in tally.missing.most_common():
         console.print(f"  {count:,}: {words}", style="yellow")
     if tally.missing:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 
 from worker.core.errors import ConfigError
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
     from worker.policy.tools.loading import PolicyFolder
     from worker.score.profile import Models
     from worker.settings import Settings
+
+
+def _drawable(path: Path | None) -> Path | None:
+    """Said before minutes of reading a log, not after them."""
+    if path is not None and path.suffix not in (".svg", ".png"):
+        raise typer.BadParameter(f"{path}: a picture is an .svg or a .png: name it so")
+    return path
+
+
+Picture = Annotated[Path | None, typer.Option(callback=_drawable, help="Draw it to this file: a name in .svg or .png.")]
+
+
+def write(path: Path, content: bytes) -> None:
+    """Raises ConfigError with the place and the system's reason."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def chosen(name: str, policies: Path) -> tuple[PolicyFolder, str]:
@@ -38,7 +57,10 @@ def chosen(name: str, policies: Path) -> tuple[PolicyFolder, str]:
     folder = open_folder(path.parent)
     if error := folder.folder.errors.get(path.name):
         raise error
-    return folder, next(i for i, source in folder.folder.sources.items() if source.file == path.name)
+    for policy_id, source in folder.folder.sources.items():
+        if source.file == path.name:
+            return folder, policy_id
+    raise ConfigError(f"{path}: no policy: give a policy's id, or its file")
 
 
 def logs(names: Sequence[str]) -> list[Log]:

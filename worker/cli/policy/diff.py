@@ -13,7 +13,6 @@ from rich.tree import Tree
 
 if TYPE_CHECKING:
     from worker.policy.tools.diff import Difference
-    from worker.policy.tools.loading import PolicyFolder
 
 _STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -40,12 +39,12 @@ def diff(
     """
     from worker.cli.policy.backtest import points
     from worker.cli.policy.changes import gathered, require_decisions, show_changes
-    from worker.cli.policy.choice import logs
+    from worker.cli.policy.choice import chosen, logs
     from worker.policy.tools.backtest import Trial, backtest
     from worker.policy.tools.decisions_log import total_bytes
     from worker.policy.tools.diff import differences, other_contents
 
-    (first, old), (second, new) = _found(before, policies), _found(after, policies)
+    (first, old), (second, new) = chosen(before, policies), chosen(after, policies)
     found = differences(first.resolved(old), second.resolved(new))
     found += other_contents(first.compiled(old).lists, second.compiled(new).lists)
     tally = None
@@ -66,23 +65,6 @@ def diff(
             show_changes(console, tally)
     if found:
         raise typer.Exit(1)
-
-
-def _found(name: str, policies: Path) -> tuple[PolicyFolder, str]:
-    """The folder and id of a policy named by id or by file. Raises ConfigError or PolicyRejected."""
-    from worker.core.errors import ConfigError
-    from worker.policy.tools.loading import open_folder
-
-    path = Path(name)
-    if path.suffix != ".json":
-        return open_folder(policies), name
-    folder = open_folder(path.parent)
-    if path.name in folder.folder.errors:
-        raise folder.folder.errors[path.name]
-    for policy_id, source in folder.folder.sources.items():
-        if source.file == path.name:
-            return folder, policy_id
-    raise ConfigError(f"{name}: no such policy file: give one that is there, or an id")
 
 
 def _tree(found: list[Difference], before: str, after: str) -> Tree:

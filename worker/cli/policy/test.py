@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worker.cli.show import STYLES
+from worker.cli.show import STYLES, many
 from worker.core import log
 from worker.core.errors import ConfigError
 
@@ -30,7 +30,9 @@ def run_cases(
     folder: Annotated[Path, typer.Argument(help="Folder of policies.")] = Path("policies"),
     policy: Annotated[list[str] | None, typer.Option(help="Only this policy; repeat it.")] = None,
     cover: Annotated[bool, typer.Option("--cover", help="List which node and action no case reaches.")] = False,
-    fail_under: Annotated[float | None, typer.Option(help="Exit 1 when less than this per cent is reached.")] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Exit 1 when less than this per cent is reached.")
+    ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML to this file.")] = None,
     config: Annotated[Path | None, typer.Option("-c", "--config", help="TOML settings.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -46,6 +48,7 @@ def run_cases(
       tidegate policy test --policy acme --cover
       tidegate policy test drafts --junit cases.xml --fail-under 60
     """
+    from worker.cli.policy.choice import write
     from worker.policy.tools.cases import junit as as_junit
     from worker.policy.tools.loading import open_folder
     from worker.settings import load
@@ -62,7 +65,7 @@ def run_cases(
     tested = asyncio.run(_judge(opened, wanted, load(config)))
     found = [result for results, _ in tested.values() for result in results]
     if junit is not None:
-        _write(junit, as_junit(found))
+        write(junit, as_junit(found))
     if json:
         typer.echo(orjson.dumps(_document(tested), option=orjson.OPT_INDENT_2).decode())
     else:
@@ -70,13 +73,6 @@ def run_cases(
     low = fail_under is not None and any(100 * reached.share < fail_under for _, reached in tested.values())
     if low or any(result.problem for result in found):
         raise typer.Exit(1)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 async def _judge(opened: PolicyFolder, wanted: Sequence[str], settings: Settings) -> Tested:
@@ -128,7 +124,7 @@ def _show(console: Console, tested: Tested, cover: bool) -> None:
         for result in failed:
             said = f"failed: {result.name}: expects {_expected(result)} and got {result.problem}"
             console.print(Text(said, style="red"), soft_wrap=True)
-        told = f"{len(found)} cases, {len(failed)} failed" if found else "no cases"
+        told = f"{many(len(found), 'case')}, {len(failed)} failed" if found else "no cases"
         share = f"{len(reached.possible) - len(reached.missing)} of {len(reached.possible)}"
         console.print(f"{told}; they reach {share} actions of its nodes ({reached.share:.0%})")
         if cover and reached.missing:

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from worker.cli.policy.changes import plain_table
+from worker.cli.policy.choice import Picture, write
 from worker.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def tune(
         str, typer.Option(help="high_recall, balanced or high_precision: where the patch flags.")
     ] = "balanced",
     patch: Annotated[Path | None, typer.Option(help="Write the patch to this file.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the curves: a name in .svg or .png.")] = None,
+    picture: Picture = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document, with every threshold.")] = False,
 ) -> None:
     """
@@ -87,8 +88,8 @@ def tune(
         raise ConfigError(f"--category {absent[0]}: the policy or the labels lack it: name one of {names}")
     tuned = [one for one in tuned if category is None or one.category in category]
     proposal = merge_patch(tuned, flag)
-    if patch is not None:
-        patch.write_bytes(orjson.dumps(proposal, option=orjson.OPT_INDENT_2) + b"\n")
+    if patch is not None and proposal:
+        write(patch, orjson.dumps(proposal, option=orjson.OPT_INDENT_2) + b"\n")
     if json:
         about: dict[str, Any] = {"policy": policy, "labelled": len(read), "scored": len(scored)}
         about |= {"unknown_categories": unknown_categories(read, categories)}

@@ -78,11 +78,9 @@ def picture_of_tuning(tuned: Sequence[Tuned], path: Path) -> None:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write the figure. Raises ConfigError for a name or place that cannot be written."""
+    """Write the figure. Raises ConfigError for a place that cannot be written."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    if path.suffix not in (".svg", ".png"):
-        raise ConfigError(f"{path}: a picture is an .svg or a .png: name it so")
     try:
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     except OSError as error:

@@ -171,7 +171,7 @@ def _tuned(
     positives = sum(label for _, label in rows)
     if positives < LEAST_POSITIVES:
         unscored = f", {labelled - len(rows)} labelled events have no score for it" if labelled > len(rows) else ""
-        reason = f"{positives} positives are too few to tell: label at least {LEAST_POSITIVES}{unscored}"
+        reason = f"only {positives} labelled as violating: at least {LEAST_POSITIVES} are needed{unscored}"
         return Tuned(category, positives, len(rows) - positives, refused=reason)
     if positives == len(rows):
         return Tuned(category, positives, 0, refused="no negatives: without some, every threshold looks precise")

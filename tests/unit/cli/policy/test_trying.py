@@ -97,10 +97,12 @@ def test_unusable_arguments_are_said(place: Path) -> None:
         ("--log", "log.jsonl", "--policy", "x"),
     ):
         assert isinstance(policy("backtest", *words).exception, TidegateError), words
-    drawn = policy("backtest", "--log", "log.jsonl", "--picture", "changes.bmp").exception
-    assert isinstance(drawn, ConfigError)
-    assert ".svg or a .png" in str(drawn)
+    for verb in ("backtest", "tune"):
+        drawn = policy(verb, "--log", "none.jsonl", "--policy", "live", "--picture", "changes.bmp")
+        assert drawn.exit_code == 2
+        assert ".svg or a .png" in drawn.output
     assert policy("backtest").exit_code == 2
+    assert policy("backtest", "--log", "log.jsonl", "--fail-over", "5").exit_code == 2  # a share, not per cent
 
 
 def test_a_diff_shows_the_tree_and_what_it_changes(place: Path) -> None:
@@ -116,7 +118,8 @@ def test_a_diff_shows_the_tree_and_what_it_changes(place: Path) -> None:
     assert {one["group"] for one in report["differences"]} == {"categories", "when"}
     backtest = told("backtest", "--log", "log.jsonl", "--policy", "candidate")
     assert backtest == {"tried": backtest["tried"]} | report["behaviour"]
-    assert isinstance(policy("diff", "policies/none.json", "live").exception, ConfigError)
+    for name in ("none", "tenants"):
+        assert isinstance(policy("diff", f"policies/{name}.json", "live").exception, ConfigError)
 
 
 @pytest.mark.parametrize(
@@ -145,11 +148,13 @@ def test_a_tuning_proposes_a_patch_that_a_child_may_hold(place: Path) -> None:
     shown = policy(*words, "--patch", "patch.json", "--picture", "curves.png")
     assert shown.exit_code == 0, shown.output
     assert "balanced" in shown.output
-    assert "sexual: refused: 0 positives are too few" in shown.output
+    assert "sexual: refused: only 0 labelled as violating" in shown.output
     assert (place / "curves.png").read_bytes()[:4] == b"\x89PNG"
     patch = json.loads((place / "patch.json").read_text())
     child = patch | {"id": "tuned", "version": "1", "extends": "live"}
     (place / "policies" / "tuned.json").write_text(json.dumps(child))
+    nowhere = policy(*words, "--patch", "none/patch.json").exception
+    assert str(nowhere) == "none/patch.json: cannot be written: No such file or directory"
     report = told(*words)
     (hate,) = (one for one in report["nodes"] if one["category"] == "hate")
     assert patch["categories"]["hate"]["flag"] == hate["points"]["balanced"]["threshold"]
@@ -161,9 +166,11 @@ def test_a_tuning_proposes_a_patch_that_a_child_may_hold(place: Path) -> None:
 def test_a_tuning_without_labels_enough_fails(place: Path) -> None:
     """Exit code 1, and no patch to be trusted."""
     (place / "few.jsonl").write_text('{"event_id": "event-0000001", "labels": {"hate": 1}}')
-    shown = policy("tune", "--labels", "few.jsonl", "--log", "log.jsonl", "--policy", "live")
+    words = ("tune", "--labels", "few.jsonl", "--log", "log.jsonl", "--policy", "live", "--patch", "patch.json")
+    shown = policy(*words)
     assert shown.exit_code == 1
-    assert "1 positives are too few" in shown.output
+    assert "only 1 labelled as violating" in shown.output
+    assert not (place / "patch.json").exists()
     (place / "none.jsonl").write_text('{"event_id": "elsewhere", "labels": {"hate": 1}}')
     found = policy("tune", "--labels", "none.jsonl", "--log", "log.jsonl", "--policy", "live").exception
     assert isinstance(found, ConfigError)
@@ -228,4 +235,4 @@ def test_a_log_without_candidates_fails(place: Path) -> None:
     (place / "plain.jsonl").write_bytes(b"\n".join(itertools.islice(raw, 1, None, 2)))
     shown = policy("candidate", "--log", "plain.jsonl")
     assert shown.exit_code == 1
-    assert "no decision of the log has a candidate's outcome" in shown.output
+    assert "no decision in the log has a candidate's outcome" in shown.output

@@ -66,7 +66,7 @@ def test_too_few_positives_are_refused_with_the_reason() -> None:
     """29 say nothing, 30 do; without negatives everything would look precise."""
     few = events([(90, True)] * 29 + [(10, False)] * 50)
     (one,) = tune(CATEGORIES, *few, None)
-    assert one.refused == "29 positives are too few to tell: label at least 30"
+    assert one.refused == "only 29 labelled as violating: at least 30 are needed"
     assert merge_patch([one]) == {}
     (other,) = tune(CATEGORIES, *events([(90, True)] * 30), None)
     assert "no negatives" in str(other.refused)

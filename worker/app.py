@@ -111,6 +111,7 @@ class Worker:
         threads = DecodeThreads(settings.models.decode_threads)
         self._decoding = Decoding(settings.limits, settings.decoding, settings.claims, self.metrics.on_claim)
         decoder, claims = self._decoding.decoder, self._decoding.claims
+        self.claims = claims  # the endpoint fetches pictures by it too
         self.desk = Desk(self.flow, judging, decoder, threads)
         self._feed = outside.status_feed
         own_tests = OwnTests(self.desk, has_models=bool(models.scorers))

@@ -34,6 +34,7 @@ from worker.reaching import routes_of
 from worker.score.profile import Models
 from worker.serve.api import Api, serve_app
 from worker.serve.keys import read_keys
+from worker.serve.pictures import Pictures
 from worker.serve.reread import Reread
 from worker.settings import Settings
 from worker.store.following import Follower, Keeper
@@ -143,7 +144,10 @@ async def answering(settings: Settings, worker: Worker, more: Sequence[BaseRoute
     serve = settings.serve
     told, clock = worker.metrics.on_secret, worker.flow.clock
     keys = Reread(serve.keys, read_keys, clock, told) if serve.keys is not None else None
-    api = Api(serve, lambda: worker.counter, keys, worker.metrics)
+    pictures = None
+    if settings.claims.hosts:
+        pictures = Pictures(worker.claims, most=settings.limits.image_bytes, most_all=serve.body_bytes)
+    api = Api(serve, lambda: worker.counter, keys, worker.metrics, pictures)
     app = serve_app(api, more)
     async with serving(
         app, host=serve.host, port=serve.port, certificate=serve.tls_certificate, key=serve.tls_key

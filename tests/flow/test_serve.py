@@ -20,6 +20,8 @@ from openai.types import ModerationImageURLInputParam, ModerationTextInputParam
 
 from tests.certificates import certificate
 from tests.flow.conftest import SHIPPED, Bench, event
+from tests.unit.decode.claims.servers import authority as made_authority
+from tests.unit.decode.claims.servers import content, https
 from worker.core.clock import SystemClock
 from worker.core.decisions import Action
 from worker.core.errors import ConfigError
@@ -261,6 +263,40 @@ async def test_tls_is_spoken_when_the_settings_say_so(policies: Path, tmp_path: 
     with pytest.raises(ConfigError, match="cannot be used for TLS"):
         async with answering(bench.settings, bench.worker):
             pass
+
+
+async def test_a_picture_elsewhere_is_fetched_for_openais_client(policies: Path, tmp_path: Path) -> None:
+    """From a host that the settings name, up to a size; any other address is refused, and said nowhere."""
+    coffee, made = (DEMO / "coffee.jpg").read_bytes(), made_authority(tmp_path)
+    async with https(made, [content(coffee)]) as server:
+        here = f"localhost:{server.port}"
+        own = {"hosts": [here], "networks": ["127.0.0.1/32", "::1/128"], "ca_file": made.ca_file}
+        claims = {f"claims__{name}": value for name, value in own.items()}
+
+        def asked(host: str) -> list[ModerationImageURLInputParam]:
+            return [{"type": "image_url", "image_url": {"url": f"https://{host}/coffee.jpg?signature=secret"}}]
+
+        async with asking(served(policies, **claims)) as (bench, client):
+            (seen,) = (await of(client).moderations.create(input=asked(here))).results
+            with pytest.raises(openai.UnprocessableEntityError) as refused:
+                await of(client).moderations.create(input=asked("169.254.169.254"))
+            count = bench.worker.metrics.registry.get_sample_value("tidegate_claims_total", {"result": "fetched"})
+        async with asking(served(policies, **claims, limits__image_bytes=len(coffee) - 1)) as (_, client):
+            with pytest.raises(openai.APIStatusError) as large:
+                await of(client).moderations.create(input=asked(here))
+        async with asking(served(policies)) as (_, client):
+            with pytest.raises(openai.UnprocessableEntityError) as off:
+                await of(client).moderations.create(input=asked(here))
+    assert seen.model_extra is not None
+    assert seen.model_extra["tidegate"]["degraded"] == ["nobody_looks"]  # read, and no model of lists looks at it
+    assert (refused.value.code, large.value.code, large.value.status_code) == (
+        "ref_not_allowed",
+        "image_too_large",
+        413,
+    )
+    assert off.value.code == "url_not_fetched"
+    assert not any("secret" in str(error.value.body) for error in (refused, large, off))
+    assert count == 1
 
 
 async def test_content_by_ref_is_fetched_by_the_rules_of_the_claim_check(policies: Path, tmp_path: Path) -> None:

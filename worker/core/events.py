@@ -34,8 +34,8 @@ class Claim(NamedTuple):
 
     part: int  # its place among the event's parts
     url: str  # as the producer wrote it: believed by nobody, and never said in logs, reasons or decisions
-    sha256: str  # 64 hexadecimal digits, lower case
-    bytes: int
+    sha256: str | None  # 64 hexadecimal digits, lower case; None where nobody could say
+    bytes: int  # its length; without a digest the most it may have
 
 
 @dataclass(slots=True)

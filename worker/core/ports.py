@@ -110,9 +110,10 @@ class Claims(Protocol):
 
     async def fetch(self, claim: Claim, tenant: str) -> bytes:
         """
-        The content, of exactly the length and digest that the claim says.
+        The content, of exactly the length and digest that the claim says; without a digest, no longer than it says.
 
         Raises:
+            OverLimit: `image_too_large`, without a digest.
             PartUnreadable: `ref_not_allowed`, `ref_unavailable` or `ref_mismatch`; without the address in its reason.
         """
         ...

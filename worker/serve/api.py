@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import chain
 from time import perf_counter
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -20,7 +21,8 @@ from worker.core.errors import NoCredits, NotAnEvent, NotAnswered, StoreFailed
 from worker.core.metrics import Metrics
 from worker.core.records import Headers
 from worker.serve.keys import KeyRing
-from worker.serve.moderations import events_of, response_of
+from worker.serve.moderations import events_of, parts_of, response_of
+from worker.serve.pictures import Pictures
 from worker.serve.problems import Refused, problem
 from worker.serve.settings import ServeSettings
 
@@ -46,6 +48,7 @@ class Api:
     Args:
         counter: None while the models are loading.
         keys: those in force now; None: whoever reaches the endpoint may ask.
+        pictures: fetches those that lie elsewhere; None: they are refused.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class Api:
         counter: Callable[[], Asked | None],
         keys: Callable[[], KeyRing] | None,
         metrics: Metrics,
+        pictures: Pictures | None = None,
     ) -> None:
         self._settings, self._counter, self._keys, self._metrics = settings, counter, keys, metrics
+        self._pictures = pictures
 
     def routes(self) -> list[BaseRoute]:
         """`POST /v1/moderations` and `POST /v1/decide`."""
@@ -84,8 +89,15 @@ class Api:
         _of_type(request, "application/json")
         body = _json(await self._body(request))
         request_id = f"modr-{uuid.uuid4().hex}"
-        events = events_of(body, request_id=request_id, tenant=tenant, most=self._settings.inputs)
-        decisions = await self._ask(events, tenant, (), _deadline(request))
+        deadline_ms, began = _deadline(request), perf_counter()
+        results = parts_of(body, most=self._settings.inputs, remote=self._pictures is not None)
+        if self._pictures is not None:
+            within_s = None if deadline_ms is None else deadline_ms / 1000
+            await self._pictures.fill(chain.from_iterable(results), tenant, within_s)
+            if deadline_ms is not None:
+                deadline_ms = max(1, deadline_ms - round((perf_counter() - began) * 1000))
+        events = events_of(results, request_id=request_id, tenant=tenant)
+        decisions = await self._ask(events, tenant, (), deadline_ms)
         said = response_of([orjson.loads(decision) for decision in decisions], request_id=request_id)
         return Response(orjson.dumps(said), media_type="application/json")
 

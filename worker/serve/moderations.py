@@ -36,9 +36,11 @@ THEIRS = (
 MODEL = "tidegate"
 
 
-def events_of(body: Any, *, request_id: str, tenant: str, most: int) -> list[bytes]:
+def parts_of(body: Any, *, most: int, remote: bool) -> list[list[dict[str, Any]]]:
     """
-    event.v1 of each result that the request asks for.
+    The parts of each result that the request asks for; a picture elsewhere has a `url` in place of `data`.
+
+    remote: whether pictures elsewhere are fetched at all.
 
     Raises:
         Refused: 422, with what is wrong.
@@ -53,40 +55,44 @@ def events_of(body: Any, *, request_id: str, tenant: str, most: int) -> list[byt
     if len(asked) > most:
         raise _wrong(f"input has {len(asked)} entries, more than the {most} allowed: send several requests")
     if all(isinstance(one, str) for one in asked):
-        events = [[{"type": "text", "text": one}] for one in asked]
-    elif all(isinstance(one, dict) for one in asked):
-        events = [[_part(one, number) for number, one in enumerate(asked)]]
-    else:
-        raise _wrong("input mixes strings and parts: send one or the other")
+        return [[{"type": "text", "text": one}] for one in asked]
+    if all(isinstance(one, dict) for one in asked):
+        return [[_part(one, number, remote=remote) for number, one in enumerate(asked)]]
+    raise _wrong("input mixes strings and parts: send one or the other")
+
+
+def events_of(results: Sequence[Sequence[dict[str, Any]]], *, request_id: str, tenant: str) -> list[bytes]:
+    """event.v1 of each result's parts."""
     return [
         orjson.dumps({"id": f"{request_id}-{number}", "tenant": tenant, "parts": parts})
-        for number, parts in enumerate(events)
+        for number, parts in enumerate(results)
     ]
 
 
-def _part(part: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _part(part: Mapping[str, Any], number: int, *, remote: bool) -> dict[str, Any]:
     kind, at = part.get("type"), f"input[{number}]"
     if kind == "text" and isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     image = part.get("image_url")
     if kind == "image_url" and isinstance(image, dict) and isinstance(image.get("url"), str):
-        return {"type": "image", "data": _data(image["url"], at)}
+        return {"type": "image", **_picture(image["url"], at, remote=remote)}
     raise _wrong(f"{at} must be {{type: text, text}} or {{type: image_url, image_url: {{url}}}}")
 
 
-def _data(url: str, at: str) -> str:
-    """The base64 of a `data:` URL (RFC 2397)."""
+def _picture(url: str, at: str, *, remote: bool) -> dict[str, str]:
+    """The base64 of a `data:` URL (RFC 2397) as `data`, or an https address as `url`."""
     scheme, _, rest = url.partition(":")
+    if scheme.lower() == "https" and remote:
+        return {"url": url}
     if scheme.lower() != "data":
-        raise Refused(
-            422, "url_not_fetched", f"{at}: this endpoint fetches nothing: send the picture itself as a data: URL"
-        )
+        what = "only https addresses are fetched" if remote else "this endpoint fetches nothing, see claims.hosts"
+        raise Refused(422, "url_not_fetched", f"{at}: {what}: send the picture itself as a data: URL")
     head, comma, content = rest.partition(",")
     if not comma:
         raise _wrong(f"{at} is no data: URL: it has no comma")
     if head.lower().endswith(";base64"):
-        return content
-    return binascii.b2a_base64(unquote_to_bytes(content), newline=False).decode()
+        return {"data": content}
+    return {"data": binascii.b2a_base64(unquote_to_bytes(content), newline=False).decode()}
 
 
 def response_of(decisions: Sequence[Mapping[str, Any]], *, request_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from openai.types import ModerationCreateResponse
 
-from worker.serve.moderations import THEIRS, events_of, response_of
+from worker.serve.moderations import THEIRS, events_of, parts_of, response_of
 from worker.serve.problems import Refused
 
 DECISION = {
@@ -23,8 +23,8 @@ DECISION = {
 }
 
 
-def events(asked: Any) -> list[dict[str, Any]]:
-    found = events_of({"input": asked}, request_id="r", tenant="acme", most=4)
+def events(asked: Any, *, remote: bool = False) -> list[dict[str, Any]]:
+    found = events_of(parts_of({"input": asked}, most=4, remote=remote), request_id="r", tenant="acme")
     return [orjson.loads(one) for one in found]
 
 
@@ -57,6 +57,16 @@ def test_what_it_cannot_mean_is_refused(asked: Any, said: str) -> None:
     with pytest.raises(Refused, match=said) as caught:
         events(asked)
     assert caught.value.status == 422
+
+
+@pytest.mark.parametrize(
+    "url", ["http://media.example/a.png", "file:///srv/media/a.png", "//media.example/a.png", "a.png"]
+)
+def test_only_https_addresses_are_fetched_where_any_are(url: str) -> None:
+    """A file could be looked into without knowing it; http would show who is judged to everybody on the way."""
+    with pytest.raises(Refused, match="only https") as caught:
+        events([{"type": "image_url", "image_url": {"url": url}}], remote=True)
+    assert (caught.value.status, caught.value.code) == (422, "url_not_fetched")
 
 
 def test_a_result_says_what_acts_what_was_scored_and_in_what() -> None:

@@ -324,3 +324,15 @@ async def test_a_file_under_a_root_is_read_and_none_elsewhere(tmp_path: Path) ->
         assert await folder.code(f"{root}/{name}") == "ref_unavailable", name
     for name in ("short", "endless"):
         assert await folder.code(f"{root}/{name}") == "ref_mismatch"
+
+
+async def test_without_a_digest_a_size_alone_is_held_to_and_no_file_is_read(made: Authority, tmp_path: Path) -> None:
+    """Of a picture in a moderation request nobody says more: at most so many bytes of it are read."""
+    async with rig(made, content(BODY), content(BODY), without_length(BODY), endless(BODY)) as found:
+        assert await found.fetch(sha256=None, bytes=len(BODY) + 5) == BODY
+        for size in (len(BODY) - 1, 0, len(BODY) * 3):
+            assert (await found.refused(sha256=None, bytes=size)).code == "image_too_large"
+    (tmp_path / "a.png").write_bytes(BODY)
+    fetcher = ClaimFetcher(ClaimSettings.model_validate({"roots": [tmp_path]}))
+    with pytest.raises(PartUnreadable, match="who knows their digest"):
+        await fetcher.fetch(Claim(0, f"file://{tmp_path}/a.png", None, 1 << 20), "acme")

@@ -80,12 +80,16 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
     if settings["profile"] == "words":
         return Models()
     # Imported here: a worker of lists alone starts in a moment and needs no inference library.
+    from threadpoolctl import threadpool_limits
+
     from worker.score.concepts import TextConcepts
     from worker.score.models.minilm import MiniLM, MiniLMScorer
     from worker.score.models.nsfw import NsfwConcepts, OpenNsfw
     from worker.score.models.ocr import RapidOcrReader
     from worker.score.models.speech import SpeechReader
 
+    # The products here are small and each core has work: BLAS's own threads spun for a third of the processor's time.
+    threadpool_limits(1, user_api="blas")
     threads, device = settings["threads"], settings["device"]
     device_in_use(device)  # refuses a device that is not there
     loaded: list[Any] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +35,8 @@ _BUCKET = 2 * RATE  # utterances are padded to whole buckets, so that a result n
 _LEAST = 8 * RATE  # shorter windows make Whisper say a short sentence over and over
 _LEAST_TIMED = 6 * RATE  # where words have times, what is said over and over has none and is left out
 _TAIL = RATE  # silence after the last word, for the same reason
-_BATCH = 8
+_BATCH = 8  # of one decoding: eight at once take a third of the time of eight one by one
+_WORTH_SPLITTING = 4  # so many are shared among threads; fewer are decoded together, since a token costs more alone
 _TOKENS_A_SECOND = 8  # nobody speaks faster; more is a loop
 _MIN_TOKENS = 16
 _REPETITIVE = 2.4  # compression ratio, as in openai/whisper
@@ -99,6 +100,7 @@ class SpeechReader:
         self._tokens = Tokenizer(tokenizers.Tokenizer.from_file(str(WHISPER_TOKENIZER.path())), multilingual=False)
         self._prompt = self._tokens.sot_sequence  # with timestamps: they keep Whisper from looping
         self._spectrum = FeatureExtractor()
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=NAME)
         self.ref = ModelRef(NAME, importlib.metadata.version(weights.distribution), f"sha256:{weights.sha256}")
         self.utterances_read = 0  # how many stretches of speech Whisper was asked to read
@@ -114,7 +116,7 @@ class SpeechReader:
         try:
             utterances = self._utterances(views)
             self.utterances_read += len(utterances)
-            list(self._pool.map(self._read, _batches(utterances)))
+            list(self._pool.map(self._read, _batches(utterances, self._threads)))
         except Exception as error:
             raise ModelFailed(f"{NAME} failed on a batch of {len(views)} clips: {type(error).__name__}") from error
         said: list[list[Utterance]] = [[] for _ in views]
@@ -190,13 +192,16 @@ def _most_tokens(samples: int) -> int:
     return min(_MIN_TOKENS + _TOKENS_A_SECOND * samples // RATE, 224)
 
 
-def _batches(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
+def _batches(utterances: Sequence[Utterance], threads: int) -> list[list[Utterance]]:
+    """Utterances that share a bucket, in even lots, the longest work first."""
     buckets: dict[tuple[int, bool], list[Utterance]] = defaultdict(list)
     for utterance in utterances:
         buckets[_padded(utterance), utterance.word_times].append(utterance)
-    for _, bucket in sorted(buckets.items()):
-        for first in range(0, len(bucket), _BATCH):
-            yield bucket[first : first + _BATCH]
+    lots = list[list[Utterance]]()
+    for bucket in buckets.values():
+        count = max(-(-len(bucket) // _BATCH), min(threads, len(bucket) // (_WORTH_SPLITTING // 2)), 1)
+        lots += [bucket[number::count] for number in range(count)]
+    return sorted(lots, key=lambda lot: len(lot) * _padded(lot[0]), reverse=True)
 
 
 def repetitive(text: str) -> bool:

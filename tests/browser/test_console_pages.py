@@ -14,8 +14,9 @@ from ops.chaos.proxy import Proxy
 from ops.kafka.nodes import free_port
 from tests.browser.conftest import HOSTILE, Served, serving
 from tests.flow.console import console, text_event
-from worker.console.people import new_row, write_people
+from worker.console.people import new_row
 from worker.score.profile import Models
+from worker.serve.rows import write_rows
 from worker.store.reading import Query
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(180)]
@@ -150,7 +151,7 @@ def test_what_an_event_says_is_never_markup(page: Page, stand: Served) -> None:
 def test_signing_in_takes_a_name_and_a_password(page: Page, words: Models, tmp_path: Path) -> None:
     """A wrong one is said; a right one opens the page; signing out closes it."""
     people = tmp_path / "people.json"
-    write_people(people, {"mira": new_row(PASSWORD, ["acme"], write=False)})
+    write_rows(people, {"mira": new_row(PASSWORD, ["acme"], write=False)})
     with serving(lambda: console(tmp_path, words, console__people=people)) as served:
         served.do(served.console.send([text_event("one", "free coins")]))
         page.goto(served.address)

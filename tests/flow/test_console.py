@@ -11,9 +11,10 @@ import pytest
 
 from tests.flow.console import Console, console, text_event, visitor
 from worker.app import load_models
-from worker.console.people import new_row, write_people
+from worker.console.people import new_row
 from worker.core.errors import ConfigError
 from worker.score.profile import Models
+from worker.serve.rows import write_rows
 from worker.settings import load
 from worker.store.audit import verify
 
@@ -101,7 +102,7 @@ async def test_people_see_their_tenants_and_change_what_they_may(tmp_path: Path,
     """Signing in is by password, guessing is slowed down, and rights are the file's."""
     people = tmp_path / "people.json"
     rows = {"mira": new_row(PASSWORD, ["acme"], write=False), "root": new_row(PASSWORD, ["*"], write=True)}
-    write_people(people, rows)
+    write_rows(people, rows)
     async with console(tmp_path, words, console__people=people, console__write=True) as stand:
         await stand.send([text_event("mine", "free coins"), text_event("theirs", "free coins", tenant="other")])
         async with visitor(stand.base, name="mira", password=PASSWORD) as mira:

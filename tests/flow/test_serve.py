@@ -27,7 +27,8 @@ from worker.core.decisions import Action
 from worker.core.errors import ConfigError
 from worker.core.schema_decision import decision_schema
 from worker.score.profile import Models
-from worker.serve.keys import new_key, write_keys
+from worker.serve.keys import new_key
+from worker.serve.rows import write_rows
 from worker.services import answering, keeping
 from worker.settings import Settings, load
 from worker.store.audit import verify
@@ -192,7 +193,7 @@ async def test_without_credits_the_client_is_told_when_to_come_back(policies: Pa
 async def test_keys_say_which_tenant_asks(policies: Path, tmp_path: Path) -> None:
     """No key and a wrong key: 401. Another tenant's event: 403."""
     key, name, row = new_key("acme")
-    write_keys(tmp_path / "keys.json", {name: row})
+    write_rows(tmp_path / "keys.json", {name: row})
     async with asking(served(policies, serve__keys=tmp_path / "keys.json")) as (_, client):
         own, other = orjson.loads(event("1", "free coins")), orjson.loads(event("1", "x", tenant="kids"))
         for wrong in ({}, {"authorization": f"Bearer {key[:-1]}x"}, {"authorization": f"Basic {key}"}):

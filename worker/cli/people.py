@@ -34,13 +34,14 @@ def add(
     Examples:
       tidegate people add mira --people people.json --tenant acme
     """
-    from worker.console.people import EVERY_TENANT, new_row, read_people, write_people
+    from worker.console.people import EVERY_TENANT, new_row, read_people
+    from worker.serve.rows import write_rows
 
     if len(password) < _SHORTEST:
         raise typer.BadParameter(f"a password has at least {_SHORTEST} characters")
     path = _path(people, config)
     rows = read_people(path) if path.exists() else {}
-    write_people(path, rows | {name: new_row(password, tenant or [EVERY_TENANT], write=write)})
+    write_rows(path, rows | {name: new_row(password, tenant or [EVERY_TENANT], write=write)})
     typer.echo(f"{name} may come in")
 
 
@@ -56,13 +57,14 @@ def list_(people: People = None, config: Config = None) -> None:
 @app.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="Who.")], people: People = None, config: Config = None) -> None:
     """Take somebody out of the file: a running console signs them out within a second."""
-    from worker.console.people import read_people, write_people
+    from worker.console.people import read_people
+    from worker.serve.rows import write_rows
 
     path = _path(people, config)
     rows = read_people(path)
     if rows.pop(name, None) is None:
         raise typer.BadParameter(f"{path} has nobody of that name: see `tidegate people list`")
-    write_people(path, rows)
+    write_rows(path, rows)
 
 
 def _path(people: Path | None, config: Path | None) -> Path:

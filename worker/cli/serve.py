@@ -54,12 +54,13 @@ def add(
     Examples:
       tidegate keys add acme --keys keys.json --note "the chat server"
     """
-    from worker.serve.keys import new_key, read_keys, write_keys
+    from worker.serve.keys import new_key, read_keys
+    from worker.serve.rows import write_rows
 
     path = _path(keys, config)
     rows = dict(read_keys(path).rows) if path.exists() else {}
     key, name, row = new_key(tenant, note)
-    write_keys(path, rows | {name: row})
+    write_rows(path, rows | {name: row})
     typer.echo(key)
 
 
@@ -79,13 +80,14 @@ def remove(
     config: Config = None,
 ) -> None:
     """Take a key out of the file: a running endpoint refuses it within a second."""
-    from worker.serve.keys import read_keys, write_keys
+    from worker.serve.keys import read_keys
+    from worker.serve.rows import write_rows
 
     path = _path(keys, config)
     rows = dict(read_keys(path).rows)
     if rows.pop(name, None) is None:
         raise typer.BadParameter(f"{path} holds no key of that name: see `tidegate keys list`")
-    write_keys(path, rows)
+    write_rows(path, rows)
 
 
 def _path(keys: Path | None, config: Path | None) -> Path:

@@ -13,13 +13,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from worker.core.errors import ConfigError
-from worker.serve.keys import write_rows
+from worker.serve.rows import read_rows
 
 _N, _R, _P, _BYTES = 1 << 15, 8, 1, 32
 _LONGEST = 1_024  # of a password, so that hashing one is never slow
@@ -77,24 +74,5 @@ def _hash(password: str, salt: str) -> str:
 
 
 def read_people(path: Path) -> dict[str, PersonRow]:
-    """
-    The rows of a file, by name.
-
-    Raises:
-        ConfigError: it is not there, or not a file of people; the message holds no hash.
-    """
-    try:
-        rows: dict[str, Any] = orjson.loads(path.read_bytes())
-        return {name: PersonRow.model_validate(row) for name, row in rows.items()}
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}: make it with `tidegate people add`") from None
-    except (orjson.JSONDecodeError, AttributeError):
-        raise ConfigError(f"{path} is not a file of people: make one with `tidegate people add`") from None
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ConfigError(f"{path}: {where}: {error.errors()[0]['msg']}") from None
-
-
-def write_people(path: Path, rows: Mapping[str, PersonRow]) -> None:
-    """`write_rows`. Raises ConfigError."""
-    write_rows(path, rows)
+    """The rows of a file, by name. Raises ConfigError, as `read_rows` does."""
+    return read_rows(path, PersonRow, "tidegate people add")

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from worker.core.errors import ConfigError
+from worker.serve.rows import read_rows
 
 _FORM = re.compile(r"tg_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -58,22 +55,8 @@ def _digest(secret: str) -> str:
 
 
 def read_keys(path: Path) -> KeyRing:
-    """
-    The keys of a file.
-
-    Raises:
-        ConfigError: it is not there, or not a file of keys; the message holds no key.
-    """
-    try:
-        rows: dict[str, Any] = orjson.loads(path.read_bytes())
-        return KeyRing({name: KeyRow.model_validate(row) for name, row in rows.items()})
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}: make keys with `tidegate keys add`") from None
-    except (orjson.JSONDecodeError, AttributeError):
-        raise ConfigError(f"{path} is not a file of keys: make one with `tidegate keys add`") from None
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ConfigError(f"{path}: {where}: {error.errors()[0]['msg']}") from None
+    """The keys of a file. Raises ConfigError, as `read_rows` does."""
+    return KeyRing(read_rows(path, KeyRow, "tidegate keys add"))
 
 
 def new_key(tenant: str, note: str = "") -> tuple[str, str, KeyRow]:
@@ -81,23 +64,3 @@ def new_key(tenant: str, note: str = "") -> tuple[str, str, KeyRow]:
     name = "".join(secrets.choice(_NAME_LETTERS) for _ in range(8))
     secret = secrets.token_urlsafe(32)
     return f"tg_{name}_{secret}", name, KeyRow(tenant=tenant, sha256=_digest(secret), note=note)
-
-
-def write_keys(path: Path, rows: Mapping[str, KeyRow]) -> None:
-    """`write_rows`. Raises ConfigError."""
-    write_rows(path, rows)
-
-
-def write_rows(path: Path, rows: Mapping[str, BaseModel]) -> None:
-    """Replace the file at once, readable by its owner alone. Raises ConfigError when that cannot be."""
-    new = path.with_name(f".{path.name}.new")
-    text = orjson.dumps({name: row.model_dump() for name, row in rows.items()}, option=orjson.OPT_INDENT_2)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from worker.console.people import LOCAL, find_person, new_row, read_people, write_people
+from worker.console.people import LOCAL, find_person, new_row, read_people
 from worker.console.sessions import Sessions, Tries
 from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError
+from worker.serve.rows import write_rows
 
 PASSWORD = "correct horse battery"
 
@@ -46,7 +47,7 @@ def test_five_failures_within_a_minute_make_the_next_wait() -> None:
 def test_a_file_of_people_holds_no_password(tmp_path: Path) -> None:
     """Each finds who has the name and the password, and nobody else; the file is its owner's alone."""
     path = tmp_path / "people.json"
-    write_people(path, {"mira": new_row(PASSWORD, ["acme"], write=False), "root": new_row("x" * 12, ["*"], write=True)})
+    write_rows(path, {"mira": new_row(PASSWORD, ["acme"], write=False), "root": new_row("x" * 12, ["*"], write=True)})
     rows = read_people(path)
     mira, root = find_person(rows, "mira", PASSWORD), find_person(rows, "root", "x" * 12)
     assert mira is not None

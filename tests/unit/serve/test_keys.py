@@ -9,8 +9,9 @@ import pytest
 
 from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError
-from worker.serve.keys import KeyRing, new_key, read_keys, write_keys
+from worker.serve.keys import KeyRing, new_key, read_keys
 from worker.serve.reread import Reread
+from worker.serve.rows import write_rows
 
 
 def test_a_key_is_its_tenants_and_no_other_text_is(tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_the_file_keeps_no_key_and_is_its_owners_alone(tmp_path: Path) -> None:
     """What is read back knows the key all the same."""
     path = tmp_path / "keys.json"
     key, name, row = new_key("acme", "the chat server")
-    write_keys(path, {name: row})
+    write_rows(path, {name: row})
     assert key.split("_", 2)[2] not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert read_keys(path).tenant_of(key) == "acme"
@@ -46,9 +47,9 @@ def test_a_running_endpoint_follows_its_file(tmp_path: Path) -> None:
     """Within a second; a file that is broken or gone leaves in force what was before, and is told once."""
     path, clock, told = tmp_path / "keys.json", FakeClock(), list[str]()
     (one, name, row), (two, other, second) = new_key("acme"), new_key("beta")
-    write_keys(path, {name: row})
+    write_rows(path, {name: row})
     keys = Reread(path, read_keys, clock, told.append)
-    write_keys(path, {other: second})
+    write_rows(path, {other: second})
     assert (keys().tenant_of(one), keys().tenant_of(two)) == ("acme", None)
     clock.advance(1)
     assert (keys().tenant_of(one), keys().tenant_of(two)) == (None, "beta")
@@ -57,7 +58,7 @@ def test_a_running_endpoint_follows_its_file(tmp_path: Path) -> None:
         for _ in range(3):
             clock.advance(1)
             assert keys().tenant_of(two) == "beta"
-    write_keys(path, {name: row})
+    write_rows(path, {name: row})
     clock.advance(1)
     assert (keys().tenant_of(one), keys().tenant_of(two)) == ("acme", None)
     assert told == ["ok", "failed", "failed", "ok"]

@@ -207,3 +207,16 @@ async def test_a_worker_that_breaks_says_why_and_commits_nothing_more(
     with pytest.raises(RuntimeError, match="out of luck"):
         await go()
     assert bench.log.committed.get(("tidegate", Partition(settings.topics.events, 0)), 0) <= 1
+
+
+async def test_a_condition_that_breaks_is_noted_and_counted(settings: Settings, policies: Path) -> None:
+    """In the decision's notes by its place, in a metric for whoever watches the worker."""
+    whens = [{"if": "context.attributes.level > 3", "set": {"scam": {"flag": 0.1}}}]
+    (policies / "words.json").write_bytes(orjson.dumps(POLICY | {"when": whens}))
+    bench = Bench(settings)
+    bench.send([event(str(level), "free coins", context={"attributes": {"level": level}}) for level in (1, "high")])
+    async with bench.running():
+        await bench.until(2)
+    notes = {decision["event_id"]: decision.get("notes") for decision in bench.decisions()}
+    assert notes == {"1": None, "high": ["when[0] failed and took its stricter side"]}
+    assert bench.worker.metrics.registry.get_sample_value("tidegate_conditions_failed_total") == 1

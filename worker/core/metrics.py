@@ -76,6 +76,10 @@ class Metrics:
             ["outcome"],
             registry=on,
         )
+        # A policy's `when` that broke at run time and took its stricter side; which one stands in the decision's notes.
+        self.conditions_failed = Counter(
+            "tidegate_conditions_failed_total", "Conditions of policies that failed on an event", registry=on
+        )
         self.degraded = Counter("tidegate_degraded_total", "Decisions marked degraded", ["code"], registry=on)
         # Parts by `ref`: fetched, or the code of why not.
         self.claims = Counter("tidegate_claims_total", "Parts by ref that were asked for", ["result"], registry=on)

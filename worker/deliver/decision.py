@@ -43,6 +43,7 @@ class Decided(NamedTuple):
     review: Outgoing | None = None  # the same decision for the review topic, when it was drawn
     tried: str | None = None  # how the candidate's action compares, for metrics
     categories: tuple[str, ...] = ()  # labels of the reasons' categories, for metrics
+    conditions_failed: int = 0  # for metrics
 
 
 Judged = tuple[Event, Findings, float]  # an event, what was found, monotonic seconds at its admission
@@ -179,7 +180,7 @@ class DecisionWriter:
         review = self._drawn(event, outgoing, action, demoted=bool(loosened))
         outcome = None if tried is None else tried.outcome(action)
         codes = tuple(d.code for d in findings.degraded)
-        return Decided(outgoing, action, codes, review, outcome, _labels(verdict))
+        return Decided(outgoing, action, codes, review, outcome, _labels(verdict), len(verdict.notes))
 
     def _drawn(self, event: Event, outgoing: Outgoing, action: Action, *, demoted: bool = False) -> Outgoing | None:
         """The decision's review sample, when it is in it."""

@@ -233,6 +233,7 @@ class Counter:
         for (slot, one), verdict in zip(judged, verdicts, strict=True):
             (decided,) = self._writer.write(one.policy, [(one.event, one.findings, slot.received)], [verdict])
             self._flow.metrics.decisions.labels(decided.action.label).inc()
+            self._flow.metrics.conditions_failed.inc(decided.conditions_failed)
             for code in decided.degraded:
                 self._flow.metrics.degraded.labels(code).inc()
             written[slot] = decided.outgoing.value or b""

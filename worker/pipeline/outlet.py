@@ -231,6 +231,7 @@ class Outlet:
             metrics.degraded.labels(code).inc()
         for code in (slot.code for slot in slots if slot.code is not None):
             metrics.dead_letters.labels(code).inc()
+        metrics.conditions_failed.inc(sum(one.conditions_failed for one in decided if one is not None))
         metrics.review_samples.inc(sum(one is not None and one.review is not None for one in decided))
         for outcome, count in Counter(one.tried for one in decided if one is not None and one.tried).items():
             metrics.candidates.labels(outcome).inc(count)

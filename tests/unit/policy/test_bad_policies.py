@@ -124,6 +124,11 @@ def over_one(rig: Rig) -> None:
     rig.write("acme.json", HEAD + b' "categories": {"a": {"flag": 50}}}')
 
 
+def under_zero(rig: Rig) -> None:
+    """A slip of the finger."""
+    rig.write("acme.json", HEAD + b' "categories": {"a": {"on": {"text": {"block": -0.9}}}}}')
+
+
 def many_categories(rig: Rig) -> None:
     """One more than a policy may have."""
     tree: dict[str, Any] = {f"c{i}": {} for i in range(101)}
@@ -195,6 +200,7 @@ BAD: list[tuple[Callable[[Rig], None], str]] = [
     (nan, "acme.json:2: categories.a.flag: NaN is not a finite number"),
     (endless, "acme.json:2: categories.a.flag: 1e999 is not a finite number"),
     (over_one, "acme.json:2: categories.a.flag: a threshold is"),
+    (under_zero, "acme.json:2: categories.a.on.text.block: a threshold is"),
     (many_categories, "acme.json:1: categories.c100: more than 100 categories"),
     (depth_1000, "acme.json:2: categories.n.children"),
     (large, "acme.json: 209715200 bytes are more than the 8388608 allowed"),

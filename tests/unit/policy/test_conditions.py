@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.policy.building import action, findings, policy
 from worker.core.errors import PolicyRejected
+from worker.policy import conditions
 
 
 def with_when(condition: str, **setting: Any) -> dict[str, Any]:
@@ -94,6 +95,22 @@ def test_the_stricter_side_of_an_inherited_field() -> None:
     compiled = policy(tree)
     assert action(compiled, {"a/b": 0.2}) == "flag"
     assert action(compiled, {"a/b": 0.2}, context={"attributes": {"x": 1}}) == "allow"
+
+
+def test_an_answer_is_kept_for_events_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what the condition reads: another actor asks nothing anew, another audience does."""
+    ran: list[Any] = []
+    run = conditions._run
+
+    def counted(program: Any, given: dict[str, Any]) -> conditions.Outcome:
+        ran.append(given)
+        return run(program, given)
+
+    monkeypatch.setattr(conditions, "_run", counted)
+    compiled = policy(with_when("context.audience == 'never seen before'"))
+    for audience, actor in (("kids", "u-1"), ("kids", "u-2"), ("adults", "u-1"), ("kids", "u-3")):
+        action(compiled, {"a": 0.2}, context={"audience": audience, "actor": actor})
+    assert [given["context"]["audience"] for given in ran] == ["kids", "adults"]
 
 
 def test_values_that_python_calls_equal_are_not_mixed_up() -> None:

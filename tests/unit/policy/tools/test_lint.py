@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ def test_a_signed_folder_is_linted_as_it_was(tmp_path: Path) -> None:
 def test_the_shipped_policies_have_no_errors() -> None:
     """Warnings are their authors' business."""
     assert [one for one in lint(POLICIES) if one.severity == "error"] == []
+
+
+PAGE = (POLICIES.parent / "docs" / "policies.md").read_text("utf-8")
+SHOWN = [block for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL) if '"version"' in block]
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=range(len(SHOWN)))
+def test_what_the_page_shows_can_be_copied(shown: str, tmp_path: Path) -> None:
+    """A policy author has nothing but the page."""
+    (tmp_path / "default.json").write_bytes((POLICIES / "default.json").read_bytes())
+    (tmp_path / "acme.json").write_text('{"id": "acme", "version": "1", "extends": "default"}')
+    for path in re.findall(r'"list": "([^"]+)"', shown):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("0123456789abcdef\n")
+    (tmp_path / f"{json.loads(shown)['id']}.json").write_text(shown)
+    assert [one.message for one in lint(tmp_path) if one.severity == "error"] == []
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ CAT = (PICTURES / "chelsea.jpg").read_bytes()
 def with_list(policies: Path) -> None:
     part, _ = decode_image(CAT, "parts/0", max_pixels=10**7, max_side=1280)
     assert isinstance(part, ImagePart)
-    (policies / "bad.txt").write_text(f"# algorithm: phash64\n{int(picture_hashes(part)[0]):016x}\n")
+    (policies / "bad.txt").write_text(f"# algorithm: phash64\n{int(picture_hashes(part)[0, 0]):016x}\n")
     images = [{"list": "bad.txt", "category": "threat", "action": "block"}]
     (policies / "words.json").write_bytes(orjson.dumps(POLICY | {"images": images}))
 

@@ -115,7 +115,7 @@ class Policy(Protocol):
         """
         One hit for each list that holds a picture like a frame of the part at `path`, at the nearest frame.
 
-        hashes: uint64 [F], the 64-bit perceptual hash of each frame.
+        hashes: uint64 [F] or [F, K], 64-bit perceptual hashes of each frame, K ways to look at it.
         """
         ...
 

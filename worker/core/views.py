@@ -14,7 +14,7 @@ from worker.core.events import PartType
 
 Floats = npt.NDArray[np.float32]
 Thresholds = npt.NDArray[np.float64]
-Hashes = npt.NDArray[np.uint64]  # perceptual hashes, one a picture
+Hashes = npt.NDArray[np.uint64]  # perceptual hashes of pictures
 
 
 class ViewKind(Enum):

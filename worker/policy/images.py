@@ -20,6 +20,7 @@ from worker.policy.basis import fingerprint
 from worker.policy.document import Images
 
 ALGORITHM = "phash64"  # imagehash's phash with its defaults: 8 x 8 bits of the cosine transform of 32 x 32 pixels
+LOOKS = "as it is, mirrored, without its border"  # `window.pictures`
 _ENTRY = re.compile(r"[0-9a-fA-F]{16}")
 _HEADER = re.compile(r"#\s*algorithm:\s*(.*)", re.IGNORECASE)
 
@@ -36,11 +37,16 @@ class ImageList:
     @cached_property
     def search(self) -> str:
         """Fingerprint of the entries and how they match: what was looked for, whatever a hit does."""
-        return fingerprint([self.digest, ALGORITHM, self.spec.distance])
+        return fingerprint([self.digest, ALGORITHM, LOOKS, self.spec.distance])
 
     def nearest(self, hashes: Hashes) -> tuple[int, int]:
-        """Which of `hashes` (uint64 [F], F >= 1) is nearest to an entry, and in how many bits it differs."""
-        distances = [int(np.bitwise_count(self.hashes ^ one).min()) for one in hashes]
+        """
+        Which frame is nearest to an entry, and in how many bits it differs.
+
+        hashes: uint64 [F] or [F, K], F >= 1: K ways to look at each frame, of which the nearest counts.
+        """
+        looks = hashes.reshape(len(hashes), -1)
+        distances = [min(int(np.bitwise_count(self.hashes ^ one).min()) for one in set(frame)) for frame in looks]
         return int(np.argmin(distances)), min(distances)
 
 

@@ -13,28 +13,33 @@ from rich.progress import track
 if TYPE_CHECKING:
     from worker.core.events import ImagePart
 
-_PLAIN = 2.0  # standard deviation of grey values below which a picture says nothing
 _HEADER = "# algorithm: phash64 (the 64-bit phash of imagehash); more of it: tidegate policy hash PICTURE…"
 
 
 def hash_pictures(
     pictures: Annotated[list[Path], typer.Argument(help="PNG, JPEG, WebP or GIF files.", dir_okay=False)],
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Also of crops, some twenty lines a picture: finds cropped copies.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a picture.")] = False,
 ) -> None:
     """
     Print the perceptual hash of each picture, one a line: a list for a policy's `images`.
 
     A picture is decoded as the worker decodes it; an animation has a hash for
-    each frame that the worker looks at.
+    each frame that the worker looks at. Mirrored and framed copies are found
+    with one line a picture; cropped ones, and ones with a caption laid over
+    the top or the bottom, with --crops.
 
     Exit code 1 when a picture is one plain colour, which would match every
     other one; 2 when a file cannot be read.
 
     Examples:
       tidegate policy hash known/*.jpg > policies/lists/known-bad.txt
+      tidegate policy hash --crops known/*.jpg > policies/lists/known-bad.txt
       tidegate policy hash --json picture.png
     """
-    from worker.window.pictures import picture_hashes
+    from worker.window.pictures import PLAIN, crop_hashes, picture_hashes
 
     plain: list[Path] = []
     if not json:
@@ -42,10 +47,11 @@ def hash_pictures(
     shown = Console(stderr=True)
     for path in track(pictures, "hashing", console=shown, transient=True, disable=not shown.is_terminal):
         part = _decoded(path)
-        if part.frames.mean(axis=3).std(axis=(1, 2)).max() < _PLAIN:
+        if part.frames.mean(axis=3).std(axis=(1, 2)).max() < PLAIN:
             plain.append(path)
             continue
-        hashes = [f"{value:016x}" for value in picture_hashes(part).tolist()]
+        found = [*picture_hashes(part)[:, 0].tolist(), *(crop_hashes(part).tolist() if crops else ())]
+        hashes = [f"{value:016x}" for value in found]
         if json:
             typer.echo(orjson.dumps({"file": str(path), "algorithm": "phash64", "hashes": hashes}))
         else:

@@ -30,6 +30,14 @@ def test_what_is_printed_is_a_list(tmp_path: Path) -> None:
     assert len(compiled.match_images("parts/0", picture_hashes(ImagePart("parts/0", frames)))) == 1
 
 
+def test_crops_are_further_entries() -> None:
+    """The picture's own first, then those of its crops."""
+    alone = CliRunner().invoke(app, ["policy", "hash", str(CAT)]).stdout.splitlines()
+    printed = CliRunner().invoke(app, ["policy", "hash", "--crops", str(CAT)]).stdout.splitlines()
+    assert printed[: len(alone)] == alone
+    assert len(printed) > len(alone) + 15
+
+
 def test_json_has_a_line_a_picture() -> None:
     """For scripts."""
     printed = CliRunner().invoke(app, ["policy", "hash", "--json", str(CAT)])

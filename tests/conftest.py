@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from ops.kafka.broker import Broker
 from tests.logging_back import log_put_back
+
+settings.register_profile("tidegate", deadline=None)  # a law is no less true on a busy machine
+settings.load_profile("tidegate")
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def _hashes(name: str, raw: bytes | None, path: Path, resolved: Resolved, files:
 
 def _lines(raw: bytes, name: str) -> list[str]:
     try:
-        return raw.decode("utf-8").splitlines()
+        return raw.decode("utf-8-sig").splitlines()  # a byte-order mark is no part of the first entry
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise PolicyRejected("not UTF-8: save the list as UTF-8", file=name, line=line) from None

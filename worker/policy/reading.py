@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from dataclasses import dataclass
@@ -12,24 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from worker.core.errors import PolicyRejected
-from worker.policy.document import (
-    MAX_CATEGORIES,
-    MAX_DEPTH,
-    Calls,
-    CaseContext,
-    Category,
-    Examples,
-    Images,
-    LimitsSpec,
-    Otherwise,
-    Override,
-    PolicyDocument,
-    PolicyTest,
-    Setting,
-    Terms,
-    When,
-)
-from worker.policy.dsa import Dsa
+from worker.policy.document import MAX_CATEGORIES, MAX_DEPTH, PolicyDocument
+from worker.policy.fields import unknown_field
 from worker.policy.places import MAX_NESTING, Path, dotted, first_problem, line_of
 from worker.policy.wording import mistake
 
@@ -73,7 +56,7 @@ def decode_text(raw: bytes, file: str) -> str:
     if len(raw) > MAX_FILE_BYTES:
         raise PolicyRejected(f"{len(raw)} bytes are more than the {MAX_FILE_BYTES} a policy file may have", file=file)
     try:
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig")  # some editors put a byte-order mark before it
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise PolicyRejected(f"not UTF-8 at byte {error.start}: save the file as UTF-8", file=file, line=line) from None
@@ -159,7 +142,7 @@ def rejection(details: ErrorDetails, text: str, file: str) -> PolicyRejected:
     kind, context = details["type"], details.get("ctx", {})
     reason = mistake(details)
     if kind == "extra_forbidden":
-        reason = _unknown_field(path)
+        reason = unknown_field(path)
     elif kind == "missing":
         reason = f"`{path[-1]}` is missing"
     elif kind == "value_error":
@@ -169,28 +152,3 @@ def rejection(details: ErrorDetails, text: str, file: str) -> PolicyRejected:
     return PolicyRejected(
         reason[:1].lower() + reason[1:], file=file, line=line_of(text, path) or 1, where=dotted(path) or None
     )
-
-
-_MODELS = (
-    PolicyDocument,
-    Category,
-    Terms,
-    Images,
-    When,
-    Setting,
-    Override,
-    Calls,
-    Otherwise,
-    LimitsSpec,
-    Examples,
-    PolicyTest,
-    CaseContext,
-    Dsa,
-)
-_FIELDS = sorted({field.alias or name for model in _MODELS for name, field in model.model_fields.items()})
-
-
-def _unknown_field(path: Path) -> str:
-    name = str(path[-1])
-    near = difflib.get_close_matches(name, _FIELDS, n=1)
-    return f"unknown field `{name}`" + (f": did you mean `{near[0]}`?" if near else "")

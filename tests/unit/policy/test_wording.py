@@ -34,6 +34,24 @@ def test_a_wrong_value_is_said_with_what_may_stand_there(field: dict[str, object
 
 
 @pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ({"flagg": 0.5}, "unknown field `flagg`: did you mean `flag`?"),
+        ({"terms": []}, "unknown field `terms`: it stands at the top of the policy"),
+        ({"words": ["x"]}, "unknown field `words`: it stands under `terms`"),
+        ({"on": {"audio": {"severe": True}}}, "unknown field `severe`: it stands under `categories`"),
+        ({"examples": {"positive": ["x"]}}, "unknown field `positive`: there are violating, allowed"),
+        ({"colour": "red"}, "unknown field `colour`"),
+    ],
+)
+def test_an_unknown_field_is_said_with_those_of_its_place(field: dict[str, object], says: str) -> None:
+    """A field that exists elsewhere is no misspelling: `terms` in a category was "did you mean `terms`?"."""
+    with pytest.raises(PolicyRejected) as caught:
+        read_policy(orjson.dumps({"id": "a", "version": "1", "categories": {"hate": field}}), "a.json")
+    assert caught.value.reason == says
+
+
+@pytest.mark.parametrize(
     ("candidate", "says"),
     [
         ({"policy": "b", "share": 25, "until": "2026-12-24T00:00:00Z"}, "25 is more than 1"),

@@ -72,7 +72,8 @@ def _read(subject: Subject, kind: str, number: int) -> TermList | ImageList | No
                 return None  # only what is left of a list whose bad lines were said already
             failed = True
             _show(subject, error)
-            subject.gathered.rejected("TG111", error, "mend the list, or name another file", value=True)
+            mend = "mend the list, or name another file" if name else "mend this entry, or take it out"
+            subject.gathered.rejected("TG111", error, mend, value=True)
             if line:
                 files.blank.add(line)
             elif word is not None:
@@ -97,7 +98,7 @@ def _show(subject: Subject, error: PolicyRejected) -> None:
     file = error.file
     if file and file not in subject.gathered.texts and error.line:
         content = FolderFiles(subject.gathered.folder).read(file, MAX_LIST_BYTES)
-        subject.gathered.texts[file] = TextMap.of_lines(content.decode("utf-8", "replace"))
+        subject.gathered.texts[file] = TextMap.of_lines(content.decode("utf-8-sig", "replace"))
 
 
 def _swallowed(subject: Subject, number: int, listed: TermList) -> Iterator[Finding]:
@@ -138,7 +139,7 @@ def _entry(subject: Subject, number: int, listed: TermList, place: int, *, twice
     text = subject.gathered.texts.get(listed.name)
     if text is None:
         content = FolderFiles(subject.gathered.folder).read(listed.name, MAX_LIST_BYTES)
-        text = subject.gathered.texts[listed.name] = TextMap.of_lines(content.decode("utf-8"))
+        text = subject.gathered.texts[listed.name] = TextMap.of_lines(content.decode("utf-8-sig"))
     lines = text.text.splitlines()
     kept = [i for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     line = kept[place]

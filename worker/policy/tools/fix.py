@@ -37,7 +37,7 @@ def _edited(finding: Finding, text: str) -> str:
 
 
 def _text(folder: Folder, file: str, mended: Mapping[str, str]) -> str:
-    return mended[file] if file in mended else FolderFiles(folder).read(file, MAX_FILE_BYTES).decode("utf-8")
+    return mended[file] if file in mended else FolderFiles(folder).read(file, MAX_FILE_BYTES).decode("utf-8-sig")
 
 
 def diff(folder: Folder, mended: Mapping[str, str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from worker.policy.resolve import Resolved, resolve
 from worker.policy.signing import MANIFEST
 from worker.policy.tenants import read_tenants
 from worker.policy.tools.findings import Edit, Finding, at_offsets, at_path
+from worker.policy.tools.mends import mend_json, mend_value
 from worker.policy.tools.textmap import TextMap
 
 _MEND = "mend it as said: until then the last good version of the policy stays in force"
@@ -103,8 +104,7 @@ def _read_text(found: Gathered, path: Folder) -> TextMap | None:
         except (json.JSONDecodeError, RecursionError) as error:
             at = error.pos if isinstance(error, json.JSONDecodeError) else 0
             message = f"not JSON: {error.msg.lower()}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            mend = "look at this place and right before it: a comma, a quote or a bracket is missing or too many"
-            found.findings.append(at_offsets("TG101", file, made, at, at + 1, "", message, mend))
+            found.findings.append(at_offsets("TG101", file, made, at, at + 1, "", message, mend_json(text, at)))
             return None
         return made
     for place in problems:
@@ -141,14 +141,15 @@ def _wrong(text: TextMap, file: str, details: ErrorDetails) -> Finding:
     kind = details["type"]
     if kind == "extra_forbidden":
         near = error.reason.partition("did you mean `")[2].partition("`")[0]
-        mend = f"write `{near}`, or take it out" if near else "take it out"
+        mend = "move it there, or take it out" if "it stands" in error.reason else "take it out"
+        mend = f"write `{near}`, or take it out" if near else mend
         start, end = text.nearest(path).key
         edit: Edit | None = (lambda now: now.replaced(now.spans[path].key, json.dumps(near))) if near else None
         return at_offsets("TG103", file, text, start, end, dotted(path), error.reason, mend, edit)
     if kind == "missing":
         return at_path("TG105", file, text, path, error.reason, f"add `{path[-1]}`")
     is_value = "[key]" not in details["loc"]
-    return at_path("TG104", file, text, path, error.reason, "write what is expected here", value=is_value)
+    return at_path("TG104", file, text, path, error.reason, mend_value(details), value=is_value)
 
 
 def _merge(found: Gathered, source: Source) -> None:

@@ -17,8 +17,8 @@ from tests.unit.policy.building import POLICIES, PathsOnly
 from tests.unit.policy.tools.trees import EXACT, GRID, LAW, documents
 from worker.cli import app
 from worker.core.decisions import Findings
-from worker.core.events import PART_TYPES
-from worker.core.views import empty_scores
+from worker.core.events import PART_TYPES, PartType
+from worker.core.views import TextSource, empty_scores
 from worker.policy.compile import CompiledPolicy, compile_policy
 from worker.policy.reading import read_policy
 from worker.policy.resolve import resolve
@@ -60,6 +60,38 @@ def test_a_signed_folder_is_linted_as_it_was(tmp_path: Path) -> None:
 def test_the_shipped_policies_have_no_errors() -> None:
     """Warnings are their authors' business."""
     assert [one for one in lint(POLICIES) if one.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "mend"),
+    [
+        ('"a": {"flag": 50}', "write 0.5 for 50 %"),
+        ('"a": {"flag": ".5"}', "write .5 without quotes"),
+        ('"a": {"definition": 3}', 'write "3"'),
+        ('"a": {"examples": ["x"]}', 'write it like {"violating": ["…"], "allowed": ["…"]}'),
+        ('"Film Plots": {}', 'write "film-plots"'),
+        ('"a": {"terms": []}', "move it there, or take it out"),
+        ('"a": {"flag": 0.5,}', "take out the comma before it"),
+        ('// "a": {}', "take it out: JSON has no comments; `description` is for people"),
+        ("'a': {}", "write \" for '"),
+    ],
+)
+def test_a_common_slip_is_told_its_mend(written: str, mend: str, tmp_path: Path) -> None:
+    """What authors who know YAML, JavaScript or per cent write first."""
+    (tmp_path / "p.json").write_text('{"id": "p", "version": "1", "categories": {' + written + "}}")
+    assert [one.mend for one in lint(tmp_path)] == [mend]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_policy_or_a_list(tmp_path: Path) -> None:
+    """Some editors write one; the first entry of a list was never found with it, and nothing said so."""
+    terms = [{"list": "words.txt", "category": "a", "action": "flag"}]
+    tree = {"id": "p", "version": "1", "categories": {"a": {}}, "terms": terms}
+    (tmp_path / "words.txt").write_bytes(b"\xef\xbb\xbffree coins\n")
+    raw = b"\xef\xbb\xbf" + json.dumps(tree).encode()
+    (tmp_path / "p.json").write_bytes(raw)
+    assert lint(tmp_path) == []
+    policy = compile_policy(resolve(read_policy(raw, "p.json"), {}), tmp_path, PathsOnly())
+    assert policy.match(TextSource("parts/0", "free coins", (PartType.TEXT,)))
 
 
 PAGE = (POLICIES.parent / "docs" / "policies.md").read_text("utf-8")

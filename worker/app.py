@@ -78,7 +78,6 @@ class Outside:
     state: Path | None = None  # folder for the last good policies
     status_feed: StatusFeed | None = None
     open_tail: OpenTail | None = None  # reads a topic again, for what streams were before
-    on_heard: Callable[[Heard], None] | None = None  # for those who show a call while it goes on
     traces: Traces = field(default_factory=NoTraces)
 
 
@@ -103,7 +102,8 @@ class Worker:
         parking = Parking(self.flow, settings.parking)
         views = Views(models.tokenizer, models.languages)
         judging = Judging(self.flow, views, models.scorers, models.readers, parking, cascading(models))
-        calls = listen(self.flow, judging, views, models.readers.get(ViewKind.AUDIO), outside.on_heard)
+        calls = listen(self.flow, judging, views, models.readers.get(ViewKind.AUDIO))
+        self._calls = calls
         hung_s, on_lost = settings.parking.model_s, self._on_lost
         lanes = models.lanes(clock)
         self._device = Device(lanes, clock, judging.on_done, self._on_batch, hung_s=hung_s, on_lost=on_lost)
@@ -178,6 +178,11 @@ class Worker:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+
+    def listen_in(self, on_heard: Callable[[Heard], None]) -> None:
+        """Tell `on_heard` what is heard in calls from now on: content, for those who show a call while it goes on."""
+        if self._calls is not None:
+            self._calls.listeners.append(on_heard)
 
     async def stop(self) -> None:
         """Answer what was asked by HTTP, then stop reading; `run` returns after the drain."""

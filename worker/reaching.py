@@ -13,6 +13,7 @@ from worker.app import Worker, make_sender
 from worker.console.people import read_people
 from worker.console.reach import Reach
 from worker.console.routes import console_routes
+from worker.console.transcripts import Transcripts
 from worker.core.clock import Clock
 from worker.core.ports import ConceptCompiler
 from worker.core.records import Draft, Position
@@ -47,6 +48,10 @@ def routes_of(
     console = settings.console
     if not console.enabled:
         return []
+    transcripts = None
+    if queue and console.transcripts:
+        transcripts = Transcripts(clock)
+        worker.listen_in(transcripts.heard)
     folder = Path(settings.policies) if place_of(settings.policies).kind == "folder" else None
     reach = Reach(
         status=worker.health.status,
@@ -56,6 +61,7 @@ def routes_of(
         folder=folder,
         concepts=concepts,
         desk=worker.desk,
+        transcripts=transcripts,
         **(_over_queue(settings, clock) if queue else {}),
     )
     told = worker.metrics.on_secret

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ops.browser import FLAGS, chromium
 from tests.flow.conftest import embedded
 from tests.flow.console import Console, console, text_event
+from tests.flow.test_calls import RATE, THREAT, chunk_events, recorded, silence
 from worker.app import load_models
 from worker.cli.demo import bundled
 from worker.score.profile import Models
@@ -79,7 +81,7 @@ def words() -> Models:
 
 @pytest.fixture(scope="package")
 def stand(tmp_path_factory: pytest.TempPathFactory, embedded: Models) -> Iterator[Served]:
-    """The demo's events, a conversation, a hostile id and a dead letter, judged by the models that ship."""
+    """The demo's events, a conversation, a call, a hostile id and a dead letter, judged by the models that ship."""
     folder: Path = tmp_path_factory.mktemp("console")
     with serving(lambda: console(folder, embedded, shipped=True, console__write=True)) as served:
         events: list[Any] = [event for _, event in bundled()]
@@ -88,6 +90,8 @@ def stand(tmp_path_factory: pytest.TempPathFactory, embedded: Models) -> Iterato
             events.append(text_event(f"chat-{number}", text, "demo", stream=stream))
         events.append(text_event(HOSTILE, "I will find you and hurt you", "demo"))
         served.do(served.console.send([*events, b"no event"], len(events)))
+        spoken = np.concatenate([silence(3), recorded(THREAT), silence(8)])[: 12 * RATE]
+        served.do(served.console.send(chunk_events(spoken, 1.0), key=b"call-1"))
         yield served
 
 

@@ -29,7 +29,8 @@ SHOWN = {
     "live": ".row >> nth=3",
     "policy/default": ".effect .big",
     "calls": "td a",
-    "calls/lobby": "svg.timeline",
+    "calls/demo/lobby": "svg.timeline",
+    "calls/acme/call-1": "svg.timeline",
     "review": ".review-card .reason",
     "health": ".tile >> nth=5",
 }
@@ -82,6 +83,21 @@ def test_a_threshold_moves_by_keyboard_and_says_what_changes(page: Page, stand: 
     page.get_by_text("JSON patch").click()
     expect(page.locator(".effect pre")).to_contain_text('"flag": 0')
     assert (stand.console.folder / "default.json").read_bytes() == before
+
+
+def test_what_was_said_is_shown_when_somebody_asks(page: Page, stand: Served) -> None:
+    """The words of a call as it was heard, and the messages of a conversation one by one; nothing before a click."""
+    see(page, stand, "calls/acme/call-1")
+    said = page.get_by_role("region", name="What was said")
+    expect(said.locator("li")).to_have_count(0)
+    said.get_by_role("button", name="Show the transcript").click()
+    expect(said.locator("li").first).to_contain_text("0:0")
+    expect(said.locator("mark").first).to_be_visible()
+    see(page, stand, "calls/demo/lobby")
+    expect(said).to_be_hidden()
+    assert page.locator("blockquote").count() == 0
+    page.get_by_role("button", name="Show").last.click()
+    expect(page.locator("blockquote")).to_have_text(re.compile("hi all|idiot|stupid"))
 
 
 def test_a_verdict_takes_one_key(page: Page, stand: Served) -> None:

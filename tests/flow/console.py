@@ -52,17 +52,19 @@ class Console:
     def folder(self) -> Path:
         return Path(self.settings.policies)
 
-    async def send(self, events: Sequence[dict[str, Any] | bytes], decided: int | None = None) -> None:
+    async def send(
+        self, events: Sequence[dict[str, Any] | bytes], decided: int | None = None, key: bytes | None = None
+    ) -> None:
         """Events into the queue; returns when so many decisions more stand in the store."""
         values = [one if isinstance(one, bytes) else orjson.dumps(one) for one in events]
-        await self.append(self.settings.topics.events, values, len(events) if decided is None else decided)
+        await self.append(self.settings.topics.events, values, len(events) if decided is None else decided, key)
 
-    async def append(self, topic: str, values: Sequence[bytes], decided: int) -> None:
-        """Records into a topic; returns when so many decisions more stand in the store."""
+    async def append(self, topic: str, values: Sequence[bytes], decided: int, key: bytes | None = None) -> None:
+        """Records into a topic, under one key or each under its own; returns as `send`."""
         before = self.count()
         sender = make_sender(self.settings, (topic,))
         await sender.start()
-        await sender.send([Draft(topic, b"k%d" % i, one) for i, one in enumerate(values)])
+        await sender.send([Draft(topic, key or b"k%d" % i, one) for i, one in enumerate(values)])
         await sender.stop()
         async with asyncio.timeout(60):
             while self.count() < before + decided:  # noqa: ASYNC110  # a file tells of nothing

@@ -16,7 +16,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from tests.flow.conftest import Bench
-from worker.app import Outside, Worker
+from worker.app import Worker
 from worker.pipeline.calls import Heard
 from worker.score.profile import Models
 from worker.settings import Settings
@@ -92,7 +92,8 @@ def listener() -> Listener:
 def bench(with_models: Settings, embedded: Models, listener: Listener) -> Bench:
     """A worker with the real models, and somebody who listens."""
     bench = Bench(with_models, models=embedded, partitions=1)
-    bench.worker = Worker(with_models, bench.transport, embedded, outside=Outside(on_heard=listener))
+    bench.worker = Worker(with_models, bench.transport, embedded)
+    bench.worker.listen_in(listener)
     return bench
 
 

@@ -10,6 +10,9 @@ import orjson
 import pytest
 
 from tests.flow.console import Console, console, text_event, visitor
+from tests.flow.hearing import models as models_that_hear
+from tests.flow.hearing import sound
+from tests.flow.test_calls import chunk_events
 from worker.app import load_models
 from worker.console.people import new_row
 from worker.core.errors import ConfigError
@@ -56,6 +59,27 @@ async def test_what_is_shown_is_what_was_decided(stand: Console) -> None:
         assert one["decision"] == stored.decision
         assert one["why"]["action"] == "flag"
         assert one["why"]["hits"][0]["category"] == "scam"
+
+
+async def test_what_a_call_says_is_shown_when_asked_for_and_nothing_of_a_restricted_one(tmp_path: Path) -> None:
+    """From memory, its words marked where a decision acts; to who may see the tenant; in no decision and no file."""
+    spoken = sound(["hello", None, "free", "coins", *[None] * 16])
+    async with console(tmp_path, models_that_hear()) as stand:
+        await stand.send(chunk_events(spoken, 1.0, speaker="ann"), key=b"call-1")
+        async with visitor(stand.base) as client:
+            (call,) = (await client.get("calls")).json()["calls"]
+            assert (call["stream"], call["kind"], call["tenant"]) == ("call-1", "call", "acme")
+            said = await client.post("transcripts/call-1", json={"tenant": "acme"})
+            lines = [(one["speaker"], [tuple(word) for word in one["words"]]) for one in said.json()["lines"]]
+            assert lines == [("ann", [("hello", None), ("free", "flag"), ("coins", "flag")])]
+            assert (await client.post("transcripts/call-1", json={"tenant": "other"})).status_code == 404
+            assert (await client.post("transcripts/call-2", json={"tenant": "acme"})).status_code == 404
+            marked = orjson.loads((stand.folder / "words.json").read_bytes())
+            marked["categories"]["scam"]["restricted"] = True
+            (stand.folder / "words.json").write_bytes(orjson.dumps(marked))
+            refused = await client.post("transcripts/call-1", json={"tenant": "acme"})
+            assert (refused.status_code, refused.json()["code"]) == (403, "restricted")
+    assert not any(b"hello" in path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
 
 
 async def test_the_stream_goes_on_where_it_broke(stand: Console) -> None:

@@ -65,7 +65,7 @@ def call(
 
 
 async def _play(settings: Any, found: Iterator[Piece], book: Any, tenant: str, *, paced: bool, as_json: bool) -> None:
-    from worker.app import Outside, Worker, check_policies, load_models, running
+    from worker.app import Worker, check_policies, load_models, running
     from worker.transport.memory import MemoryLog, MemoryTransport
 
     check_policies(settings)
@@ -74,7 +74,8 @@ async def _play(settings: Any, found: Iterator[Piece], book: Any, tenant: str, *
     with console.status("loading models"):
         models = await asyncio.to_thread(load_models, settings.models.model_dump())
     queue, topics = MemoryLog(), settings.topics
-    worker = Worker(settings, MemoryTransport(queue, topics), models, outside=Outside(on_heard=book.heard))
+    worker = Worker(settings, MemoryTransport(queue, topics), models)
+    worker.listen_in(book.heard)
     nexts = dict.fromkeys(queue.of([topics.allow, topics.flag, topics.block, topics.dead_letter]), 0)
     name, sent, wake = f"call-{int(time.time())}", 0, asyncio.Event()
 

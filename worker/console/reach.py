@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from worker.console.transcripts import Transcripts
 from worker.core.decisions import Judgement
 from worker.core.ports import ConceptCompiler, Policy
 from worker.core.records import Draft, Position
@@ -37,6 +38,7 @@ class Reach:
 
     store: decisions. folder: policies, where they come from a folder. candidate sees the models: concepts and judge.
     fetch: the event that a decision is about, while the input topic keeps it. send: appends to topics.
+    transcripts: of the calls that this process hears.
     letters, redrive: the dead-letter topic as it stands; and some of its letters sent back, at 50 a second.
     """
 
@@ -47,6 +49,7 @@ class Reach:
     folder: Path | None = None
     concepts: ConceptCompiler | None = None
     desk: Judges | None = None
+    transcripts: Transcripts | None = None
     reviews: str | None = None  # the topic
     fetch: Callable[[Mapping[str, Any]], Awaitable[EventEnvelope]] | None = None  # raises NotToBeHad
     send: Callable[[Sequence[Draft]], Awaitable[Sequence[Position]]] | None = None

@@ -49,7 +49,7 @@ def console_routes(
     decisions = Decisions(reach, library, stopping)
     policies = Policies(reach, library, write=settings.write, recent=settings.recent)
     saving = Saving(reach, library, clock, write=settings.write)
-    reviewing, calls = Reviewing(reach, library, clock), Calls(reach)
+    reviewing, calls = Reviewing(reach, library, clock), Calls(reach, library)
     wellbeing = Wellbeing(reach, write=settings.write)
 
     def get(path: str, handle: Handler) -> Route:
@@ -78,6 +78,7 @@ def console_routes(
         post("policies/{id}/publish", saving.publish),
         get("calls", calls.every),
         get("calls/{stream:path}", calls.one),
+        post("transcripts/{stream:path}", calls.said),
         get("review", reviewing.queue),
         get("review/quality", reviewing.quality),
         post("review/{id}/content", reviewing.content),

@@ -18,4 +18,5 @@ class ConsoleSettings(BaseModel):
     )
     write: bool = Field(False, description="policies may be changed from the console, by people who may write")
     session_s: float = Field(12 * 3600.0, gt=0, description="how long one sign-in lasts")
+    transcripts: bool = Field(True, description="what calls say is kept in memory, and shown when asked for")
     recent: int = Field(2_000, ge=100, le=50_000, description="last decisions that the policy page is drawn from")

@@ -89,14 +89,14 @@ class Fed(NamedTuple):
 
 
 class CallPath:
-    """Used on the loop's thread. `on_heard` is told of each reading."""
+    """Used on the loop's thread. `listeners` are told of each reading."""
 
-    def __init__(self, flow: Flow, windows: CallWindows, on_heard: Callable[[Heard], None] | None = None) -> None:
+    def __init__(self, flow: Flow, windows: CallWindows) -> None:
         self._flow = flow
         self._windows = windows
         self._gate: OrderGate[Slot] = OrderGate()
         self._queues: dict[Line, deque[OpenHop]] = {}
-        self._on_heard = on_heard
+        self.listeners: list[Callable[[Heard], None]] = []
         flow.on_forget.append(windows.forget)
 
     def enter(self, slot: Slot, key: Hashable) -> None:
@@ -207,9 +207,10 @@ class CallPath:
         if assessment is not None and one.place < len(assessment.windows):
             fresh = [word for word in words if word.middle >= since]
             assessment.windows[one.place].spoken_s = round(sum(word.end - word.start for word in fresh), 2)
-        if self._on_heard is not None and assessment is not None and assessment.event.stream is not None:
+        if self.listeners and assessment is not None and assessment.event.stream is not None:
             call = (assessment.event.tenant, assessment.event.stream.id)
-            self._on_heard(Heard(call, one.speaker, since, until, tuple(words)))
+            for told in self.listeners:
+                told(Heard(call, one.speaker, since, until, tuple(words)))
 
 
 def _chunks(event: Event) -> Iterator[tuple[AudioPart | None, Chunk, bool]]:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from worker.core.errors import ModelFailed
 from worker.core.ports import Extractor
 from worker.pipeline.asking import Job, Prepared, Ticket, ViewMaker, share_of
-from worker.pipeline.calls import CallPath, Heard, OpenHop, Result, unread
+from worker.pipeline.calls import CallPath, OpenHop, Result, unread
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.judging import Judging
 from worker.score.lane import Ask, Late
 from worker.window.calls import CallWindows
 
 
-def listen(
-    flow: Flow,
-    judging: Judging,
-    views: ViewMaker,
-    reader: tuple[str, Extractor] | None,
-    on_heard: Callable[[Heard], None] | None = None,
-) -> CallPath | None:
+def listen(flow: Flow, judging: Judging, views: ViewMaker, reader: tuple[str, Extractor] | None) -> CallPath | None:
     """Calls are heard as calls where a model hears at all. What they hold is at most half of the bytes in flight."""
     if reader is None:
         return None
-    calls = CallPath(flow, CallWindows(flow.clock, most_bytes=flow.settings.decoded_bytes // 2), on_heard)
+    calls = CallPath(flow, CallWindows(flow.clock, most_bytes=flow.settings.decoded_bytes // 2))
     judging.listen_to_calls(Hearing(flow, judging, calls, views, reader))
     return calls
 

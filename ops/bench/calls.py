@@ -7,10 +7,7 @@ finder, Whisper, text model, policy, decision, over a queue in memory. The numbe
 percentile of the closing chunks passes 2 s. Processor time is given beside it: on a busy machine it says what the clock
 cannot.
 
-The rival is a plain loop: at each hop faster-whisper (tiny.en, int8, one beam, 2 threads) on the whole 15 s window,
-windows in which the same voice finder hears nobody are skipped. Its service times are measured on the same calls, and
-the loop is then played through for a rising number of calls, one window after the other, with the same bound. It scores
-nothing, so what our side does beside recognition is to our cost.
+The rival is a plain loop (`call_rival.py`). It scores nothing, so what our side does beside recognition is to our cost.
 
 Left out: Kafka, more than one speaker at a time in a call, a GPU.
 """
@@ -29,16 +26,15 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-from faster_whisper import WhisperModel
 
+from ops.bench.call_rival import rival_calls, rival_times
+from ops.bench.call_stages import STAGES, Stages
 from ops.calls import RATE, Samples, call, threat
 from worker.app import Models, Worker, load_models, running
 from worker.core import log
 from worker.core.ports import NO_MARKS
 from worker.core.records import Draft, Outgoing, Partition
 from worker.score.device import BatchReport
-from worker.score.models.voice import VoiceFinder
-from worker.score.weights import WHISPER_TINY_EN
 from worker.settings import Settings, load
 from worker.transport.memory import MemoryLog, MemoryTransport
 
@@ -47,7 +43,6 @@ CHUNK_S, HOP_S, WINDOW_S = 0.2, 5.0, 15.0
 BOUND_S = 2.0
 CALL_S = 25.0
 STEPS = (30, 45, 60, 75, 90)
-THREADS = 2
 RIVAL_CALLS = 6
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 
@@ -61,7 +56,8 @@ class Figures:
     threats: list[float] = field(default_factory=list)  # from a threat's last sample to flag or block
     missed: int = 0
     cpu_s: float = 0.0  # processor time of the whole process, for each second of each call
-    stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # of closing chunks
+    batches: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # items of each, by lane
 
 
 class Timed(MemoryTransport):
@@ -106,14 +102,13 @@ async def ours(models: Models, calls: int) -> Figures:
     """So many calls at once, in real time."""
     settings = load(None, {"policies": POLICIES})
     queue = MemoryLog(4)
-    transport, figures = Timed(queue, settings), Figures()
+    transport, figures, stages = Timed(queue, settings), Figures(), Stages()
     worker = Worker(settings, transport, models)
     tell = worker._on_batch
 
     def on_batch(report: BatchReport) -> None:
         tell(report)
-        figures.stages[f"{report.lane} wait"] += [report.wait_s]
-        figures.stages[f"{report.lane} run"] += [report.run_s]
+        figures.batches[report.lane].append(report.items)
 
     worker._device._on_batch = on_batch
     phases = np.random.default_rng(SEED).uniform(0, HOP_S, calls)
@@ -121,20 +116,21 @@ async def ours(models: Models, calls: int) -> Figures:
     chunks = int(CALL_S / CHUNK_S)
     events = [[chunk(sound, f"call-{n}", place) for place in range(chunks)] for n, (sound, _) in enumerate(sounds)]
     due = sorted((phase + (place + 1) * CHUNK_S, n, place) for n, phase in enumerate(phases) for place in range(chunks))
-    async with running(worker):
-        await asyncio.sleep(3)  # the policies' own tests are judged before the first event
-        begun, processor = time.monotonic() + 0.5, time.process_time()
-        for moment, n, place in due:
-            if (wait := begun + moment - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            queue.append([Draft(settings.topics.events, f"call-{n}".encode(), events[n][place])])
-        deadline = time.monotonic() + 30
-        with suppress(TimeoutError):
-            async with asyncio.timeout(30):
-                while len(transport.published) < calls * chunks:
-                    transport.more.clear()
-                    await transport.more.wait()
-        figures.cpu_s = (time.process_time() - processor) / (calls * CALL_S)
+    with stages.looking_on():
+        async with running(worker):
+            await asyncio.sleep(3)  # the policies' own tests are judged before the first event
+            begun, processor = time.monotonic() + 0.5, time.process_time()
+            for moment, n, place in due:
+                if (wait := begun + moment - time.monotonic()) > 0:
+                    await asyncio.sleep(wait)
+                queue.append([Draft(settings.topics.events, f"call-{n}".encode(), events[n][place])])
+            deadline = time.monotonic() + 30
+            with suppress(TimeoutError):
+                async with asyncio.timeout(30):
+                    while len(transport.published) < calls * chunks:
+                        transport.more.clear()
+                        await transport.more.wait()
+            figures.cpu_s = (time.process_time() - processor) / (calls * CALL_S)
     per_hop = int(HOP_S / CHUNK_S)
     for n, phase in enumerate(phases):
         first_act = None
@@ -144,6 +140,8 @@ async def ours(models: Models, calls: int) -> Figures:
             closes = (place + 1) % per_hop == 0
             if found and closes and found[2]:
                 figures.closing.append(late)
+                for stage, spent in stages.spent(f"call-{n}:{place}", found[0] - late, found[0]).items():
+                    figures.stages[stage].append(spent)
             elif not closes:
                 figures.inside.append(late)
             if found and found[1] != "allow" and first_act is None:
@@ -155,62 +153,14 @@ async def ours(models: Models, calls: int) -> Figures:
     return figures
 
 
-def rival_times(calls: int) -> tuple[list[list[float]], float]:
-    """
-    For some calls, how long the plain loop takes at each hop, 0.0 where nobody speaks in the window; and the processor
-    time of the whole process for each second of each call.
-    """
-    model = WhisperModel(
-        str(WHISPER_TINY_EN.path().parent), device="cpu", compute_type="int8", cpu_threads=THREADS, num_workers=1
-    )
-    voice, times = VoiceFinder(), list[list[float]]()
-    processor = time.process_time()
-    for number in range(calls):
-        sound, _ = with_threat(number)
-        row = list[float]()
-        for end in range(int(HOP_S * RATE), len(sound) + 1, int(HOP_S * RATE)):
-            begun = time.perf_counter()
-            window = sound[max(end - int(WINDOW_S * RATE), 0) : end]
-            if voice.find(window[-int(HOP_S * RATE) :]):
-                segments, _ = model.transcribe(
-                    window, language="en", beam_size=1, temperature=0, condition_on_previous_text=False
-                )
-                " ".join(segment.text for segment in segments)
-                row.append(time.perf_counter() - begun)
-            else:
-                row.append(0.0)
-        times.append(row)
-    return times, (time.process_time() - processor) / (calls * CALL_S)
-
-
-def rival_calls(times: Sequence[Sequence[float]]) -> tuple[int, float]:
-    """The most calls that one loop serves with 95 % of the windows within the bound, and that percentile."""
-    best = (0, 0.0)
-    for calls in range(1, 200):
-        random = np.random.default_rng(SEED)
-        jobs = []
-        for n, phase in enumerate(random.uniform(0, HOP_S, calls)):
-            row = times[n % len(times)]
-            jobs += [(phase + HOP_S * (hop + 1), seconds) for hop, seconds in enumerate([*row, *row, *row]) if seconds]
-        free, waits = 0.0, []
-        for ready, seconds in sorted(jobs):
-            free = max(free, ready) + seconds
-            waits.append(free - ready)
-        p95 = float(np.percentile(waits, 95))
-        if p95 > BOUND_S:
-            break
-        best = (calls, p95)
-    return best
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", type=int, nargs="*", default=STEPS)
     asked = parser.parse_args()
     log.configure(level="error")
     models = load_models(load().models.model_dump())
-    times, their_cpu = rival_times(RIVAL_CALLS)
-    theirs, their_p95 = rival_calls(times)
+    times, their_cpu = rival_times([with_threat(number)[0] for number in range(RIVAL_CALLS)], WINDOW_S, HOP_S)
+    theirs, their_p95 = rival_calls(times, HOP_S, BOUND_S)
     heard = [seconds for row in times for seconds in row if seconds]
     print(f"plain loop: {np.mean(heard):.3f} s a window with speech; {theirs} calls at p95 {their_p95:.2f} s")
     print(f"plain loop: {their_cpu:.4f} s of processor a second of call")
@@ -229,9 +179,12 @@ def main() -> None:
         return
     calls, figures = best
     print("chunks inside a hop: p50 {:.3f} s p95 {:.3f} s".format(*np.percentile(figures.inside, [50, 95])))
-    for stage, seconds in sorted(figures.stages.items()):
-        mean, p95 = np.mean(seconds), np.percentile(seconds, 95)
-        print(f"  {stage}: mean {mean:.3f} s p95 {p95:.3f} s a batch, {len(seconds)} batches")
+    print("a closing chunk, by stage: mean, p95")
+    for stage in STAGES:
+        if seconds := figures.stages[stage]:
+            print(f"  {stage}: {np.mean(seconds):.3f} s, {np.percentile(seconds, 95):.3f} s, of {len(seconds)}")
+    for lane, items in sorted(figures.batches.items()):
+        print(f"  {lane}: {len(items)} batches of {np.mean(items):.1f} views")
     flagged = np.percentile(figures.threats, [50, 95]) if figures.threats else (float("nan"),) * 2
     print(f"threats: {len(figures.threats)} of {calls} acted on, {figures.missed} not")
     values = {

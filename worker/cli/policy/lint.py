@@ -41,6 +41,7 @@ def lint(
       tidegate policy lint policies/acme.json --diff
       tidegate policy lint policies --strict --json
     """
+    from worker.cli.policy.choice import write
     from worker.policy.tools.fix import diff, mend
     from worker.policy.tools.lint import lint as find
 
@@ -57,7 +58,7 @@ def lint(
                     console.print(Text(line, style=_diff_style(line)))
             if fix:
                 for file, text in mended.items():
-                    (folder / file).write_bytes(text.encode())
+                    write(folder / file, text.encode())
     with Console(stderr=True).status("looking"):
         found = [(folder, one) for folder, files in wanted for one in find(folder, files)]
     errors = sum(1 for _, one in found if one.severity == "error")

@@ -204,9 +204,7 @@ def _curve(one: Tuned) -> Table:
     table = plain_table(("threshold", "right"), ("precision, 95 %", "left"), ("recall, 95 %", "left"))
     table.add_column("a day", justify="right")
     table.add_column("point")
-    names: dict[float, list[str]] = {}
-    for name, point in one.points.items():
-        names.setdefault(point.threshold, []).append(name if one.reached[name] else f"{name} (target not reached)")
+    names = one.named
     shown: dict[float, Threshold] = {point.threshold: point for point in one.points.values()}
     for step in _GRID:
         near = next((point for point in one.curve if point.threshold >= step), None)
@@ -214,6 +212,6 @@ def _curve(one: Tuned) -> Table:
             shown[near.threshold] = near
     for threshold, point in sorted(shown.items()):
         day = "" if point.a_day is None else f"{point.a_day:,.0f}"
-        row = f"{threshold:.4f}", str(point.precision), str(point.recall), day, ", ".join(names.get(threshold, ()))
+        row = f"{threshold:.4f}", str(point.precision), str(point.recall), day, names.get(threshold, "")
         table.add_row(*row, style="bold" if threshold in names else None)
     return table

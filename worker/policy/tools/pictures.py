@@ -22,7 +22,7 @@ def picture_of_changes(tally: Tally, path: Path, title: str) -> None:
     changes.sort(key=lambda one: one[1].count)
     nodes = tally.nodes.most_common(_MOST_BARS)[::-1]
     figure = Figure(figsize=(11, 3.2 + 0.26 * (len(changes) + len(nodes))), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title if tally.answered == tally.decisions else f"{title}, {tally.answered:,} answered exactly")
     heights = [max(len(changes), 2), max(len(nodes), 2)]
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 1), height_ratios=heights)
     actions, by_node, load = (figure.add_subplot(cell) for cell in (grid[0, 0], grid[1, 0], grid[:, 1]))
@@ -67,9 +67,9 @@ def picture_of_tuning(tuned: Sequence[Tuned], path: Path) -> None:
             axes.plot(at, [share.value for share in shares], color=colour, label=name)
             bounds = [share.interval for share in shares]
             axes.fill_between(at, [low for low, _ in bounds], [high for _, high in bounds], color=colour, alpha=0.2)
-        for point, chosen in one.points.items():
-            axes.axvline(chosen.threshold, color="grey", linestyle=":", linewidth=1)
-            axes.annotate(point, (chosen.threshold, 0.02), rotation=90, fontsize=7, ha="right", va="bottom")
+        for threshold, points in one.named.items():
+            axes.axvline(threshold, color="grey", linestyle=":", linewidth=1)
+            axes.annotate(points, (threshold, 0.02), rotation=90, fontsize=7, ha="right", va="bottom")
         axes.set_title(f"{one.category} ({one.positives} of {one.positives + one.negatives} violate)", fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold")
         if place == 0:

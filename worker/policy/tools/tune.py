@@ -65,6 +65,15 @@ class Tuned:
     reached: Mapping[Point, bool] = field(default_factory=dict)
     refused: str | None = None
 
+    @property
+    def named(self) -> dict[float, str]:
+        """By threshold, the points that stand there; two may."""
+        names: dict[float, list[str]] = {}
+        for name, point in self.points.items():
+            reached = "" if self.reached[name] else " (target not reached)"
+            names.setdefault(point.threshold, []).append(name + reached)
+        return {threshold: ", ".join(found) for threshold, found in names.items()}
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         points = {name: self.points[name].as_json() | {"target_reached": self.reached[name]} for name in self.points}

@@ -1,9 +1,9 @@
 # The worker, on CPU or on a GPU. The lock pins torch with its CUDA libraries, which torchaudio needs to load and which
-# are most of either image; what is only for compiling is left out. Packages are pinned by hash, the base by digest once
-# `python -m ops.images` has asked the registry for it.
+# are most of either image; what is only for compiling is left out. Packages are pinned by hash, the base by digest:
+# `python -m ops.images` asks the registry for a newer one.
 #   docker build --target cpu -t tidegate:cpu .
 #   docker build --target cuda -t tidegate:cuda .
-FROM python:3.11.14-slim-bookworm AS packages
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/venv
 COPY requirements.lock /tmp/requirements.lock
@@ -13,7 +13,7 @@ RUN /opt/venv/bin/pip install --require-hashes --no-deps -r /tmp/requirements.lo
  && find . -name '*.a' -delete \
  && find . -name '__pycache__' -prune -exec rm -rf {} +
 
-FROM python:3.11.14-slim-bookworm AS worker
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS worker
 RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp tidegate
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app

@@ -88,6 +88,7 @@ def test_images_are_pinned_by_digest_when_a_registry_is_asked() -> None:
         found = re.findall(r"(?:image: |FROM )(\S+:\S+)@sha256:a{64}", once)
         assert len(found) >= 2
         assert not any(image.endswith(":latest") for image in found)
+        assert len(re.findall(r"(?:image: |FROM )\S+:\S+@sha256:[0-9a-f]{64}", text)) == len(found) > 0
         assert pinned(once, lambda image: "sha256:" + "a" * 64) == once
 
 

@@ -37,7 +37,7 @@ class GuardSettings(_Strict):
     )
     compile: bool = Field(False, description="torch.compile the language model; CUDA alone")
     batch_rows: int = Field(32, ge=1)
-    batch_tokens: int = Field(16_384, ge=64, description="padded tokens of a forward; out of memory lowers it")
+    batch_tokens: int = Field(16_384, ge=64, description="tokens of a forward, with padding; out of memory lowers it")
     prefix_mb: int = Field(2_048, ge=0, description="memory for keys and values of policies' prefixes; 0 reuses none")
     floor: float = Field(0.05, ge=0, le=1, description="of the joint question: below it no category has one of its own")
     answers: Literal["refuse", "warn"] = Field("refuse", description="when it does not answer as its family does")

@@ -13,6 +13,7 @@ from transformers import DynamicCache
 
 from worker.core.errors import ModelFailed
 from worker.core.views import Floats
+from worker.score.models.guard.cascade import Packed, can_cascade, cascading
 from worker.score.models.guard.head import Head
 from worker.score.models.guard.prefixes import Prefix, Prefixes
 from worker.score.models.guard.prompts import Row
@@ -28,13 +29,13 @@ class OneForward:
     """
     Runs a causal model over rows. One thread at a time; the device's.
 
-    Rows are padded on the right: what is causal never looks at padding, so no mask is needed, and a token's place
-    is its position, which sliding windows count by. A shared prefix is read once, and its keys and values stand
-    before the rows of every batch.
+    A shared prefix is read once, and its keys and values stand before the rows of every batch. On CPU rows are packed
+    behind each other (`cascade`). Elsewhere they are padded on the right: what is causal never looks at padding, so no
+    mask is needed, and a token's place is its position, which sliding windows count by.
 
     Args:
         model: of transformers, in eval mode, on its device.
-        batch_rows, batch_tokens: most rows and most padded tokens of one forward.
+        batch_rows, batch_tokens: most rows and most tokens (with padding, where there is any) of one forward.
         prefixes: where keys and values of prefixes are kept; None reads every row whole.
         picture_inputs: a row with a picture to the model's inputs, batch of one.
     """
@@ -50,6 +51,7 @@ class OneForward:
     ) -> None:
         self.model = model
         self.head = Head(model)
+        self._packs = can_cascade(model)
         self._device = next(model.parameters()).device
         self._rows, self.ceiling = batch_rows, batch_tokens
         self._prefixes = prefixes
@@ -115,13 +117,18 @@ class OneForward:
             if rows[place].picture is not None:
                 yield [place]
                 continue
-            longest = len(rows[place].ids) - known
-            if batch and (len(batch) == self._rows or (len(batch) + 1) * longest > self.ceiling):
+            full = batch and self._tokens(rows, [*batch, place], known) > self.ceiling
+            if full or len(batch) == self._rows:
                 yield batch
                 batch = []
             batch.append(place)
         if batch:
             yield batch
+
+    def _tokens(self, rows: Sequence[Row], batch: Sequence[int], known: int) -> int:
+        """What one forward reads: the rows' own tokens, padded where they are not packed."""
+        own = [len(rows[place].ids) - known for place in batch]
+        return sum(own) if self._packs else len(own) * max(own)
 
     def _run(self, rows: Sequence[Row], batch: list[int], prefix: Prefix | None, found: Floats) -> None:
         try:
@@ -131,7 +138,7 @@ class OneForward:
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
             known = prefix.tokens if prefix else 0
-            tokens = len(batch) * (max(len(rows[place].ids) for place in batch) - known)
+            tokens = self._tokens(rows, batch, known)
             if len(batch) == 1:
                 if self._prefixes is None or not len(self._prefixes):
                     raise
@@ -153,6 +160,10 @@ class OneForward:
                 inputs = {name: value.to(self._device) for name, value in self._picture_inputs(rows[0]).items()}
                 last = torch.tensor([inputs["input_ids"].shape[1] - 1], device=self._device)
                 hidden = self.head.hidden(**inputs, use_cache=False)
+            elif self._packs:
+                packed = Packed.of(rows, prefix)
+                with cascading(self.model, packed) as inputs:
+                    return self.head.margins(self.head.hidden(**inputs)[0, packed.last], rows)
             else:
                 lengths = [len(row.ids) - known for row in rows]
                 ids = np.zeros((len(rows), max(lengths)), np.int32)

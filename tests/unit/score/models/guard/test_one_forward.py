@@ -117,6 +117,9 @@ class Narrow(torch.nn.Module):
     def get_output_embeddings(self) -> object:
         return self.inner.get_output_embeddings()  # type: ignore[operator]
 
+    def get_decoder(self) -> object:
+        return self.inner.get_decoder()  # type: ignore[operator]
+
 
 def test_out_of_memory_halves_the_batch_and_remembers(nemotron: Tiny) -> None:
     """The scores are those of enough memory, and the next batch does not try again what failed."""
@@ -132,6 +135,25 @@ def test_out_of_memory_halves_the_batch_and_remembers(nemotron: Tiny) -> None:
     forward.margins(rows)
     forward.margins(rows)
     assert sum(tokens > narrow.tokens for tokens in narrow.calls) < failed
+
+
+def test_packed_rows_cost_no_padding(nemotron: Tiny) -> None:
+    """The model reads the prefix once and each row's own tokens, however unlike their lengths are."""
+    rows = rows_of(nemotron, TEXTS)
+    counted = Narrow(nemotron.model, 1 << 20)
+    OneForward(counted, prefixes=Prefixes(1 << 30)).margins(rows)
+    known = rows[0].shared
+    assert len({len(row.ids) for row in rows}) > 2
+    assert counted.calls == [known, sum(len(row.ids) - known for row in rows)]
+
+
+def test_a_failed_forward_leaves_the_model_as_it_was(nemotron: Tiny) -> None:
+    """Packed attention ends with its batch, also where that raised: what runs next is the plain model."""
+    rows = rows_of(nemotron, TEXTS[:2])
+    before = left_padded(nemotron.model, rows)
+    with pytest.raises(ModelFailed):
+        OneForward(Narrow(nemotron.model, 10)).margins(rows)
+    assert left_padded(nemotron.model, rows) == before
 
 
 def test_no_memory_for_one_row_is_a_failed_model(nemotron: Tiny) -> None:

@@ -1,0 +1,163 @@
+"""
+Attention of packed rows over the prefix that they share and over themselves, merged by their log-sum-exps.
+
+Rows stand one behind the other in one sequence, without padding. The shared keys and values are never copied to the
+rows: all queries of all rows meet them in one product, each row meets itself, and the two results are weighed by how
+much of the softmax each has. Source: Hydragen (arXiv 2402.05099); vLLM and FlashInfer call it cascade attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from worker.score.models.guard.prefixes import Prefix
+from worker.score.models.guard.prompts import Row
+
+_NAME = "tidegate_cascade"
+_KNOWN = {"full_attention", "sliding_attention"}
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """
+    Rows behind each other. ids, positions: int64 [1, T]. spans: where each row begins and ends, ends exclusive.
+
+    last: int64 [B], each row's last place. prefix: what stands before every row, None for nothing.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    spans: tuple[tuple[int, int], ...]
+    last: Tensor
+    prefix: Prefix | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], prefix: Prefix | None) -> Packed:
+        """The rows without the tokens of the prefix, which all of them begin with."""
+        known = prefix.tokens if prefix else 0
+        lengths = [len(row.ids) - known for row in rows]
+        ends = np.cumsum(lengths)
+        ids = np.concatenate([row.ids[known:] for row in rows]).astype(np.int64)
+        positions = np.concatenate([np.arange(known, known + length) for length in lengths])
+        return cls(
+            torch.from_numpy(ids)[None],
+            torch.from_numpy(positions)[None],
+            tuple((int(end) - length, int(end)) for length, end in zip(lengths, ends, strict=True)),
+            torch.from_numpy(ends - 1),
+            prefix,
+        )
+
+
+def can_cascade(model: Any) -> bool:
+    """
+    True for a model on CPU whose layers look at all before them or at a window of it.
+
+    torch tells the log-sum-exp of fused attention on CPU. Elsewhere, with capped logits (Gemma 2) and with chunks
+    (Llama 4), transformers' own attention is used, over padded rows.
+    """
+    text = model.config.get_text_config()
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    capped = getattr(text, "attn_logit_softcapping", None) is not None
+    return next(model.parameters()).device.type == "cpu" and not capped and kinds <= _KNOWN
+
+
+@contextmanager
+def cascading(model: Any, packed: Packed) -> Iterator[dict[str, Any]]:
+    """
+    While it lasts, `model` attends as `packed` says; gives the inputs of its forward. One thread at a time.
+
+    Only each row's last place is read, so the last layer's feed-forward is computed there alone; elsewhere its output
+    is zero, which nothing looks at any more.
+    """
+    text = model.config.get_text_config()
+    feed_forward = model.get_decoder().layers[-1].mlp
+
+    def narrowed(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (given[0][:, packed.last],)
+
+    def widened(_: Any, __: Any, found: Tensor) -> Tensor:
+        return found.new_zeros(1, packed.ids.shape[1], found.shape[-1]).index_copy_(1, packed.last, found)
+
+    before = text._attn_implementation
+    hooks = feed_forward.register_forward_pre_hook(narrowed), feed_forward.register_forward_hook(widened)
+    text._attn_implementation = _NAME
+    try:
+        yield {"input_ids": packed.ids, "position_ids": packed.positions, "use_cache": False, "packed": packed}
+    finally:
+        text._attn_implementation = before
+        for hook in hooks:
+            hook.remove()
+
+
+def _attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    _mask: Tensor | None,
+    *,
+    packed: Packed,
+    scaling: float,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """[1, T, H, D] from queries [1, H, T, D] and the rows' own keys and values [1, K, T, D], as transformers asks."""
+    before = None if packed.prefix is None else packed.prefix.cache.layers[module.layer_idx]
+    seen = (packed.prefix.tokens if packed.prefix else 0) + max(end - begin for begin, end in packed.spans)
+    if sliding_window is not None and seen > sliding_window:
+        return _windowed(query, key, value, packed, before, sliding_window, scaling).transpose(1, 2), None
+    parts = [
+        _flash(query[:, :, begin:end], key[:, :, begin:end], value[:, :, begin:end], scaling, causal=True)
+        for begin, end in packed.spans
+    ]
+    own, weight = torch.cat([part for part, _ in parts], 2), torch.cat([weight for _, weight in parts], 2)
+    if before is None:
+        return own.transpose(1, 2), None
+    # heads that share keys stand behind each other in one longer sequence: nothing is repeated for them
+    grouped = query.reshape(1, key.shape[1], -1, query.shape[3])
+    shared, shared_weight = _flash(grouped, before.keys, before.values, scaling, causal=False)
+    share = torch.sigmoid(shared_weight.reshape(weight.shape) - weight).to(own.dtype)
+    return torch.lerp(own, shared.reshape(own.shape), share[..., None]).transpose(1, 2), None
+
+
+def _windowed(
+    query: Tensor, key: Tensor, value: Tensor, packed: Packed, before: Any, window: int, scaling: float
+) -> Tensor:
+    """[1, H, T, D] where a window leaves part of what stands before: row by row, with the prefix put before it."""
+    found = []
+    for begin, end in packed.spans:
+        keys, values = key[:, :, begin:end], value[:, :, begin:end]
+        if before is not None:
+            keys, values = torch.cat([before.keys, keys], 2), torch.cat([before.values, values], 2)
+        places = torch.arange(keys.shape[2]) - (keys.shape[2] - (end - begin))  # of keys, the row's first being 0
+        distance = torch.arange(end - begin)[:, None] - places
+        found.append(
+            torch.nn.functional.scaled_dot_product_attention(
+                query[:, :, begin:end],
+                keys,
+                values,
+                attn_mask=(distance >= 0) & (distance < window),
+                scale=scaling,
+                enable_gqa=True,
+            )
+        )
+    return torch.cat(found, 2)
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, scaling: float, *, causal: bool) -> tuple[Tensor, Tensor]:
+    """[1, H, S, D] with float32 [1, H, S], the log of the sum of all weights before they are shared out."""
+    found: tuple[Tensor, Tensor] = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, 0.0, causal, scale=scaling
+    )
+    return found
+
+
+ALL_ATTENTION_FUNCTIONS.register(_NAME, _attention)

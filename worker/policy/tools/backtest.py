@@ -181,8 +181,5 @@ def _take(block: Block) -> Tally:
 
 
 def _count_origins(tally: Tally, decisions: Sequence[Mapping[str, Any]]) -> None:
-    for said in decisions:
-        policy = said["policy"]
-        tally.policies[policy["id"], policy["version"]] += 1
-        for model in said["models"]:
-            tally.models[model["name"], model["digest"]] += 1
+    tally.policies.update((said["policy"]["id"], said["policy"]["version"]) for said in decisions)
+    tally.models.update((model["name"], model["digest"]) for said in decisions for model in said["models"])

@@ -75,10 +75,11 @@ class Retrial:
         answers: list[Retried] = []
         waiting: list[_Waiting] = []
         for place, decision in enumerate(decisions):
-            answer = self._at_once(decision)
+            holds = self._holds(decision["policy"])
+            answer = self._at_once(decision, holds)
             answers.append(answer if answer is not None else _PENDING)
             if answer is None:
-                waiting.append(self._gather(place, decision))
+                waiting.append(self._gather(place, decision, holds))
         self._score(waiting)
         whole = [one for one in waiting if not one.lacking]
         verdicts = decide_each([self._policy] * len(whole), [one.findings for one in whole])
@@ -102,11 +103,10 @@ class Retrial:
 
     def scores(self, decisions: Sequence[Mapping[str, Any]]) -> Floats:
         """float32 [N, 3, C]: own scores as they stand in decisions, NaN where the log has none that holds."""
-        return self._score([self._gather(place, decision) for place, decision in enumerate(decisions)])
+        return self._score([self._gather(i, said, self._holds(said["policy"])) for i, said in enumerate(decisions)])
 
-    def _at_once(self, decision: Mapping[str, Any]) -> Retried | None:
+    def _at_once(self, decision: Mapping[str, Any], holds: Answerable) -> Retried | None:
         """What needs no deciding: nothing was found, or what cannot be answered at all."""
-        holds = self._holds(decision["policy"])
         of_call = (decision.get("call") or {}).get("kind") == "call"
         if of_call or any(override["cause"] != "degraded" for override in decision["overrides"]):
             return Retried(None, missing=("call state, lateness or a breaker changed the action",))
@@ -116,8 +116,7 @@ class Retrial:
             return None
         return _NOTHING if not (holds.unknown or holds.unknown_lists) else None
 
-    def _gather(self, place: int, decision: Mapping[str, Any]) -> _Waiting:
-        holds = self._holds(decision["policy"])
+    def _gather(self, place: int, decision: Mapping[str, Any], holds: Answerable) -> _Waiting:
         found = Findings(decision["context"], frozenset(decision["types"]), decision.get("stream"))
         if decision["hits"]:
             found.hits = own_hits([_hit(hit) for hit in decision["hits"]], self._policy.lists)

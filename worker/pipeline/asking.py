@@ -60,7 +60,7 @@ class Device(Protocol):
     def submit(self, lane: str, asks: Sequence[Ask]) -> None: ...
 
 
-def share_of(slot: Slot) -> tuple[str, float, float, bool]:
-    """Whose an ask is, in the order of `Ask`: tenant, weight, deadline, whether it may be left when late."""
+def share_of(slot: Slot) -> tuple[str, float, float, bool, float]:
+    """Whose an ask is, in the order of `Ask`: tenant, weight, deadline, if it may be left when late, since when."""
     terms = slot.terms
-    return terms.tenant, terms.weight, terms.deadline, terms.expendable
+    return terms.tenant, terms.weight, terms.deadline, terms.expendable, slot.received

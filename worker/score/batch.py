@@ -67,7 +67,7 @@ class Plan(NamedTuple):
     places: (cost, arrival number) of its items, sorted.
     seconds: that it will rarely exceed.
     deadline: the earliest that it is to keep, monotonic seconds; infinite when there is none to keep.
-    since: when the item that leads it came.
+    since: when the event of the item that leads it came: a transcript goes before sound that came after its own.
     """
 
     places: tuple[tuple[int, int], ...]

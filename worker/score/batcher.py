@@ -78,17 +78,21 @@ class Batcher(Generic[Item]):
         tenant: str = "",
         weight: float = 1.0,
         expendable: bool = False,
+        admitted: float | None = None,
     ) -> None:
         """
         Queue `item`; `cost` of at least 1 in the lane's unit, `deadline` in monotonic seconds.
 
         weight: of the tenant against others that wait, above 0.
         expendable: nobody wants it past its deadline; see `give_up`.
+        admitted: when its event came, monotonic seconds, for what is derived; None: now.
         """
         now = self._clock.now()
         if 0 < deadline - now <= self.tightest_s:
             self._tightest, self._tightest_at = deadline - now, now
-        self._room.add(item, max(1, cost), now, deadline, tenant, weight, expendable)
+        self._room.add(
+            item, max(1, cost), now, deadline, tenant, weight, expendable, now if admitted is None else admitted
+        )
 
     def drain(self) -> None:
         """Nothing more will come: what waits is due at once."""
@@ -151,7 +155,7 @@ class Batcher(Generic[Item]):
         low, high = run_around(places, middle, self.limits, self._latency, longest_s)
         chosen = tuple(places[low:high])
         seconds = self._latency.bound_s(len(chosen) * chosen[-1][0], chosen[-1][0])
-        return Plan(chosen, seconds, now + left_s, lead.since)
+        return Plan(chosen, seconds, now + left_s, lead.admitted)
 
     def take(self, plan: Plan | None = None) -> Batch[Item] | None:
         """The batch of `plan`, made since the last change, or of the plain one; None when nothing waits."""

@@ -16,7 +16,8 @@ class Dispatch:
     The device's order of work.
 
     The lane whose batch has the least slack runs: what remains to its earliest deadline after the batch. Batches
-    without a deadline go when no other is due, the oldest first, and in every fourth turn, so that nothing starves.
+    without a deadline go when no other is due, that of the oldest event first, and in every fourth turn, so that
+    nothing starves.
 
     A batch cannot be interrupted, so none takes longer than the shortest deadline in use leaves to others: a slow model
     runs smaller batches while a fast one serves people who wait.

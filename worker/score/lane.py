@@ -35,6 +35,7 @@ class Ask(NamedTuple):
     tenant, weight: who shares the lane with whom, and how much more than others, above 0.
     deadline: monotonic seconds at which the answer is late; the most urgent goes first.
     expendable: past its deadline it is answered `LATE`, without the model.
+    admitted: when its event came, monotonic seconds; among lanes the older event goes first. None: now.
     """
 
     view: View
@@ -44,6 +45,7 @@ class Ask(NamedTuple):
     weight: float = 1.0
     deadline: float = float("inf")
     expendable: bool = False
+    admitted: float | None = None
 
 
 class Answer(NamedTuple):
@@ -68,7 +70,13 @@ class Lane:
     def submit(self, ask: Ask) -> None:
         """Queue an ask."""
         self.batcher.add(
-            ask, ask.view.cost, ask.deadline, tenant=ask.tenant, weight=ask.weight, expendable=ask.expendable
+            ask,
+            ask.view.cost,
+            ask.deadline,
+            tenant=ask.tenant,
+            weight=ask.weight,
+            expendable=ask.expendable,
+            admitted=ask.admitted,
         )
 
     def ran(self, batch: Batch[Ask], seconds: float) -> None:

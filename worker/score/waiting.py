@@ -20,7 +20,7 @@ class Waiting(Generic[Item]):
     """
     One item that waits.
 
-    since, deadline: monotonic seconds; a deadline may be infinite.
+    since, deadline: monotonic seconds; a deadline may be infinite. admitted: when the event it belongs to came.
     tag: its place in the fair order. expendable: past its deadline nobody wants it.
     """
 
@@ -32,6 +32,7 @@ class Waiting(Generic[Item]):
     tenant: str
     tag: float
     expendable: bool
+    admitted: float
 
 
 class WaitingRoom(Generic[Item]):
@@ -82,12 +83,20 @@ class WaitingRoom(Generic[Item]):
         return next(iter(self._waiting.values()))
 
     def add(
-        self, item: Item, cost: int, since: float, deadline: float, tenant: str, weight: float, expendable: bool
+        self,
+        item: Item,
+        cost: int,
+        since: float,
+        deadline: float,
+        tenant: str,
+        weight: float,
+        expendable: bool,
+        admitted: float,
     ) -> None:
         """Let an item in; `cost` and `weight` above 0."""
         number = self._arrivals
         tag = self._fair.tag(tenant, cost, weight)
-        self._waiting[number] = Waiting(item, number, cost, since, deadline, tenant, tag, expendable)
+        self._waiting[number] = Waiting(item, number, cost, since, deadline, tenant, tag, expendable, admitted)
         line = self._by_tenant.get(tenant)
         if line is None:
             line = self._by_tenant[tenant] = OrderedDict()

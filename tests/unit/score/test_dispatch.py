@@ -117,3 +117,17 @@ def test_the_late_and_expendable_are_handed_back() -> None:
     clock.advance(1)
     assert [(late.name, [a.ticket for a in asks]) for late, asks in dispatch.give_up()] == [("text", [1])]
     assert taken(dispatch) == ("text", [2])
+
+
+def test_what_is_derived_of_an_older_event_goes_before_what_came_meanwhile() -> None:
+    """A transcript need not wait for the sound that arrived while its own was read."""
+    clock = FakeClock()
+    clock.advance(10.0)
+    speech, text = lane("speech", clock), lane("text", clock)
+    dispatch = Dispatch([speech, text], clock)
+    speech.submit(ask("sound"))
+    clock.advance(1.0)
+    text.submit(ask("transcript")._replace(admitted=8.0))
+    text.submit(ask("message"))
+    assert taken(dispatch) == ("text", ["transcript", "message"])
+    assert taken(dispatch) == ("speech", ["sound"])

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.cli import show
-from worker.cli.recording import MIC_RATE, Piece, event_of, pieces
+from worker.cli.recording import MIC_RATE, Pace, Piece, event_of, pieces
 from worker.core import log
+from worker.core.clock import SystemClock
 from worker.core.records import Draft
 
 _BAR = " ▁▂▃▄▅▆▇█"
@@ -89,11 +90,11 @@ async def _play(settings: Any, found: Iterator[Piece], book: Any, tenant: str, *
 
     async with running(worker):
         with Live(console=console, refresh_per_second=8, transient=False, get_renderable=lambda: lines(book)) as live:
-            began = time.monotonic()
+            pace = Pace(SystemClock())
             piece = first
             while piece is not None:
-                if paced and (wait := began + piece.until_s - time.monotonic()) > 0:
-                    await asyncio.sleep(wait)
+                if paced and (wait_s := pace.wait_s(piece)):
+                    await asyncio.sleep(wait_s)
                 book.sent(piece)
                 queue.append([Draft(topics.events, name.encode(), event_of(piece, tenant, name))])
                 sent += 1

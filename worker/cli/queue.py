@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +15,10 @@ from rich.progress import track
 
 from worker.cli import show
 from worker.cli.moderate import event_of_file
-from worker.cli.recording import event_of, pieces_of_file
+from worker.cli.recording import Pace, Piece, event_of, pieces
 from worker.cli.run import Config
 from worker.core import log
+from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError
 from worker.core.records import Draft
 
@@ -40,9 +41,13 @@ def _events(source: str, tenant: str) -> Iterator[bytes]:
         raise ConfigError(f"{path}: no such file or folder: give a file, a folder or -")
 
 
-def _chunks(source: str, tenant: str, call: str, chunk_ms: int) -> Iterator[bytes]:
-    """A recording chopped into chunk events; each channel is a speaker."""
-    return (event_of(piece, tenant, call) for piece in pieces_of_file(Path(source), chunk_ms / 1000))
+async def _in_time(found: Iterator[Piece], live: bool) -> AsyncIterator[Piece]:
+    """A recording's chunks, with `live` each when it has been spoken."""
+    pace = Pace(SystemClock())
+    while (piece := await asyncio.to_thread(next, found, None)) is not None:
+        if live and (wait_s := pace.wait_s(piece)):
+            await asyncio.sleep(wait_s)
+        yield piece
 
 
 def send(
@@ -50,6 +55,7 @@ def send(
     tenant: Annotated[str, typer.Option(help="Tenant of files that are no events.")] = "demo",
     call: Annotated[str | None, typer.Option(help="Send a recording as the chunks of the call with this id.")] = None,
     chunk_ms: Annotated[int, typer.Option(min=20, max=15_000, help="Length of a call's chunks.")] = 1_000,
+    live: Annotated[bool, typer.Option("--live", help="A call's chunks at the pace of the recording.")] = False,
     config: Config = None,
 ) -> None:
     """
@@ -57,7 +63,8 @@ def send(
 
     Examples:
       tidegate send picture.png --tenant kids-game
-      tidegate send recording.wav --call call-17
+      tidegate send recording.wav --call call-17 --live
+      arecord -f S16_LE -r 16000 -c 1 | tidegate send - --call call-17
       cat events.jsonl | tidegate send - -c tidegate.toml
     """
     from worker.app import make_sender
@@ -73,8 +80,12 @@ def send(
         sent = 0
         batch: list[Draft] = []
         try:
-            found = _events(source, tenant) if call is None else _chunks(source, tenant, call, chunk_ms)
-            for value in track(list(found), description="sending", console=Console(stderr=True)):
+            if call is not None:
+                async for piece in _in_time(pieces(source, chunk_ms / 1000), live and source not in ("mic", "-")):
+                    value = event_of(piece, tenant, call)
+                    sent += len(await sender.send([Draft(settings.topics.events, key_of(value), value, ())]))
+                return sent
+            for value in track(list(_events(source, tenant)), description="sending", console=Console(stderr=True)):
                 batch.append(Draft(settings.topics.events, key_of(value), value.rstrip(b"\r\n"), ()))
                 if len(batch) == 500:
                     sent += len(await sender.send(batch))

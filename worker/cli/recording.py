@@ -13,6 +13,7 @@ import numpy.typing as npt
 import orjson
 import soundfile
 
+from worker.core.clock import Clock
 from worker.core.errors import ConfigError
 
 MIC_RATE = 16_000
@@ -34,6 +35,18 @@ class Piece(NamedTuple):
     @property
     def until_s(self) -> float:
         return self.at_s + len(self.samples) / self.rate
+
+
+class Pace:
+    """The pace of a recording: each chunk when its last sample has been spoken."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.now()
+
+    def wait_s(self, piece: Piece) -> float:
+        """Seconds until the piece is due; 0.0 when it is late."""
+        return max(self._began + piece.until_s - self._clock.now(), 0.0)
 
 
 def speakers(channels: int) -> list[str]:

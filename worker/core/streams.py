@@ -11,7 +11,7 @@ they closed. A window is judged as an event is: it has findings of its own, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from worker.core.decisions import Action, Findings, Override
@@ -83,21 +83,7 @@ class Together:
         return ("speaker", self.own_since, self.own), ("exchange", self.all_since, self.all)
 
 
-@dataclass(frozen=True, slots=True)
-class TrackMark:
-    """
-    Where a speaker's track stands and what it takes to rebuild it: numbers only, for the changelog.
-
-    from_offset: the lowest offset of the call's partition that an open window still needs.
-    numbers: what the track needs to know beside the records from there on; opaque, JSON.
-    """
-
-    from_offset: int
-    numbers: Mapping[str, int | float] = field(default_factory=dict)
-
-
 StreamKey = tuple[str, str]  # tenant, stream id
-Marks = Mapping[StreamKey, Mapping[str | None, TrackMark]]  # of each open call, by speaker: what the windows need
 
 
 @dataclass(frozen=True, slots=True)

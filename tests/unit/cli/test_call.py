@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import soundfile
 
 from worker.cli.call_log import CallLog
 from worker.cli.call_page import page
-from worker.cli.recording import Piece, event_of, pieces_of_file, pieces_of_stream, speakers
+from worker.cli.recording import Pace, Piece, event_of, pieces, pieces_of_file, pieces_of_stream, speakers
+from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError
 from worker.pipeline.calls import Heard
 from worker.window.transcript import Word
@@ -61,6 +63,24 @@ def test_raw_samples_become_chunks_until_they_end() -> None:
         ("left", 0, True),
         ("right", 0, True),
     ]
+
+
+def test_a_recording_keeps_its_own_pace(stereo: Path) -> None:
+    """Each chunk is due when its last sample has been spoken, however long the ones before it took."""
+    clock, due = FakeClock(), list[float]()
+    pace = Pace(clock)
+    for piece in pieces_of_file(stereo, 0.4):
+        clock.advance(pace.wait_s(piece))
+        due.append(round(clock.now(), 3))
+        clock.advance(0.1)  # sending takes its time
+    assert due == [0.4, 0.5, 0.8, 0.9, 1.2, 1.3, 1.5, 1.6]
+
+
+def test_without_a_microphone_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a traceback about a module."""
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(ConfigError, match="nothing here to record with: pip install"):
+        next(pieces("mic", 0.2))
 
 
 def test_what_is_no_recording_is_said(tmp_path: Path) -> None:

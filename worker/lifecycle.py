@@ -87,12 +87,19 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Starlette, *, host: str, port: int, certificate: Path | None = None, key: Path | None = None
+    app: Starlette,
+    *,
+    host: str,
+    port: int,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    behind_proxy: bool = False,
 ) -> AsyncIterator[int]:
     """
     Serve `app` while the block runs; gives the port, which is a free one for `port=0`.
 
     certificate, key: PEM files; with them TLS is spoken. Raises ConfigError when they cannot be used.
+    behind_proxy: believe a proxy on this machine which address a request comes from; else anybody here could say so.
     """
     config = uvicorn.Config(
         app,
@@ -102,6 +109,7 @@ async def serving(
         lifespan="off",
         access_log=False,
         server_header=False,
+        proxy_headers=behind_proxy,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )

@@ -150,7 +150,12 @@ async def answering(settings: Settings, worker: Worker, more: Sequence[BaseRoute
     api = Api(serve, lambda: worker.counter, keys, worker.metrics, pictures)
     app = serve_app(api, more)
     async with serving(
-        app, host=serve.host, port=serve.port, certificate=serve.tls_certificate, key=serve.tls_key
+        app,
+        host=serve.host,
+        port=serve.port,
+        certificate=serve.tls_certificate,
+        key=serve.tls_key,
+        behind_proxy=serve.behind_proxy,
     ) as port:
         yield port
 

@@ -147,6 +147,9 @@ async def test_people_see_their_tenants_and_change_what_they_may(tmp_path: Path,
             assert tried == [401] * 5 + [429]
             right = {"name": "root", "password": PASSWORD}
             assert (await guesser.post("session", json=right)).status_code == 429
+            elsewhere = {"x-forwarded-for": "203.0.113.9"}  # which no proxy is there to say
+            other = {"name": "mira", "password": "guess"}
+            assert (await guesser.post("session", json=other, headers=elsewhere)).status_code == 429
 
 
 async def test_a_changed_threshold_is_tried_saved_and_told(stand: Console) -> None:

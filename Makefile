@@ -57,6 +57,10 @@ bench: $(VENV)/.installed-dev ## the benches, each side by side with its rivals
 eval: $(VENV)/.installed-dev ## quality on the project's own suites; writes the figures of docs/quality.md
 	@$(BIN)/python -m ops.quality $(ARGS)
 
+.PHONY: senses
+senses: $(VENV)/.installed-dev ## what pictures and speech hide; writes its part of docs/quality.md; needs espeak-ng and fonts
+	@$(BIN)/python -m ops.quality.senses $(ARGS)
+
 train: $(VENV)/.installed-dev ## the text model: data, adaptation, calibration; writes the artefact (30 minutes on 2 cores)
 	$(BIN)/python -m train $(ARGS)
 

@@ -17,7 +17,8 @@ from rapidocr.utils.process_img import get_rotate_crop_image
 
 from worker.core.errors import ModelFailed
 from worker.core.views import Evidence, Floats, ModelRef, Segment, TextSource, View, ViewKind
-from worker.score.models.lines import DETECTOR, LineFinder, Picture
+from worker.score.models.lines import DETECTOR, Boxes, LineFinder, Picture
+from worker.score.models.upright import Place, in_reading_order, stronger
 from worker.score.onnx import open_session
 from worker.score.weights import Pinned
 
@@ -35,17 +36,25 @@ _WIDEST = 3200  # 66 times as wide as high: about 150 letters
 _BATCH = 8
 _LEAST_SCORE = 0.5  # rapidocr's own
 _LEAST_SCORE_ALONE = 0.9  # for a single character: photographs are full of shapes like 0 and *
-_CLEAR = 0.9
-_DOUBTFUL = 0.75  # below this a line may be upside down
+_CLEAR = 0.9  # below this a line may be upside down
+_TURNED = 0.75  # a line turned over is believed from here on
+_TALL = 1.5  # times as high as wide: rapidocr lays such a crop on its side
 
 
 @dataclass(slots=True)
 class Line:
-    """A line of text: of which view, where in the original's pixels, its crop (BGR) and what stands in it."""
+    """
+    A line of text: of which view, where in the original's pixels, its crop (BGR) and what stands in it.
+
+    along: the way it is read, of length 1; middle, high: its place and its height in the view's pixels.
+    """
 
     view: int
     box: tuple[int, int, int, int]
     crop: Picture
+    along: Place
+    middle: Place
+    high: float
     text: str = ""
     score: float = 0.0
 
@@ -127,26 +136,37 @@ class RapidOcrReader:
         for line in lines:
             if _believable(line):
                 read[line.view].append(line)
-        return [_source(view, _without_shadows(found)) for view, found in zip(views, read, strict=True)]
+        kept = [in_reading_order(_without_shadows(found)) for found in read]
+        return [_source(view, found) for view, found in zip(views, kept, strict=True)]
 
     def _lines(self, place: int, view: View) -> list[Line]:
-        picture = cv2.cvtColor(view.content, cv2.COLOR_RGB2BGR)
+        picture = stronger(np.asarray(cv2.cvtColor(view.content, cv2.COLOR_RGB2BGR), dtype=np.uint8))
         lines = []
         for box in self._finder.find(picture):
             left, top = box.min(axis=0) * view.scale
             right, bottom = box.max(axis=0) * view.scale
             crop = get_rotate_crop_image(picture, box.copy())
-            lines.append(Line(place, (int(left), int(top), math.ceil(right), math.ceil(bottom)), crop))
+            around = (int(left), int(top), math.ceil(right), math.ceil(bottom))
+            lines.append(Line(place, around, crop, *_standing(box)))
         return lines
 
     def _read(self, lines: Sequence[Line]) -> None:
         for line, (text, score) in zip(lines, self._reader.read([line.crop for line in lines]), strict=True):
             line.text, line.score = text, score
-        doubtful = [line for line in lines if line.score < _DOUBTFUL]
+        doubtful = [line for line in lines if line.score < _CLEAR]
         turned = [np.ascontiguousarray(line.crop[::-1, ::-1]) for line in doubtful]
         for line, (text, score) in zip(doubtful, self._reader.read(turned), strict=True):
-            if score > max(line.score, _DOUBTFUL):
-                line.text, line.score = text, score
+            if score > max(line.score, _TURNED):
+                line.text, line.score, line.along = text, score, -line.along
+
+
+def _standing(box: Boxes) -> tuple[Place, Place, float]:
+    """`along`, `middle` and `high` of a line in `box`, [4, 2], as its crop is read: a tall one is laid on its side."""
+    across, down = box[1] - box[0], box[3] - box[0]
+    wide, high = float(np.linalg.norm(across)), float(np.linalg.norm(down))
+    tall = int(high) >= _TALL * int(wide)
+    along, length, short = (down, high, wide) if tall else (across, wide, high)
+    return along / max(length, 1.0), box.mean(axis=0), short
 
 
 def _by_width(crops: Sequence[Picture]) -> Iterator[tuple[int, list[int]]]:

@@ -74,6 +74,26 @@ def test_text_upside_down_is_read(reader: RapidOcrReader, page: Picture, picture
     assert "diabetes" in source.text
 
 
+@pytest.mark.parametrize("degrees", [90, 150, 180, 270])
+def test_turned_pictures_are_read_in_order(reader: RapidOcrReader, picture_view: Pictured, degrees: int) -> None:
+    """Line after line, as whoever turns the picture reads it."""
+    sheet = Image.new("RGB", (520, 150), "white")
+    said = "bring all the money tonight\nor nobody sees her again"
+    ImageDraw.Draw(sheet).multiline_text((20, 30), said, "black", ImageFont.load_default(32), spacing=12)
+    turned = sheet.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
+    (source,) = reader.extract([picture_view(np.asarray(turned))])
+    assert source.text == said
+
+
+def test_faint_print_is_read(reader: RapidOcrReader, picture_view: Pictured) -> None:
+    """Ten grey levels are enough for a person, and so for the reader; a plain picture still holds nothing."""
+    sheet = Image.new("RGB", (420, 90), (130, 130, 130))
+    (nothing,) = reader.extract([picture_view(np.asarray(sheet))])
+    ImageDraw.Draw(sheet).text((20, 25), "bring the money or else", (120, 120, 120), ImageFont.load_default(32))
+    (source,) = reader.extract([picture_view(np.asarray(sheet))])
+    assert (source.text, nothing.text) == ("bring the money or else", "")
+
+
 def test_a_reading_does_not_depend_on_the_batch(
     reader: RapidOcrReader, page: Picture, other_page: Picture, photo: Picture, picture_view: Pictured
 ) -> None:

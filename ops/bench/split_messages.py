@@ -30,6 +30,7 @@ from worker.core.events import PartType
 from worker.core.records import Position
 from worker.core.streams import CallRules
 from worker.core.views import Floats, TextSource, View, empty_scores
+from worker.pipeline.together import joins
 from worker.policy.compile import CompiledPolicy
 from worker.policy.tools.loading import open_folder
 from worker.score.profile import Models, load_models
@@ -141,8 +142,10 @@ class Reader:
                 at = Position("bench", 0, number * 100 + place)
                 key = ("bench", str(number))
                 together = talk.note(at, key, (number * 100 + place) * 1000, message.speaker, message.text, rules)
-                texts = [" ".join(said) for _, _, said in together.windows if len(said) > 1] if together else []
-                views += [(number, view) for view in self._read(texts, excerpt=True)]
+                read = [one for kind, _, said in together.windows for one in joins(kind, said)] if together else []
+                for close in (True, False):
+                    texts = [one.text for one in read if one.close is close]
+                    views += [(number, view) for view in self._read(texts, excerpt=not close)]
         for start in range(0, len(views), BATCH):
             some = views[start : start + BATCH]
             for (number, _), odds in zip(some, self._score([view for _, view in some]), strict=True):

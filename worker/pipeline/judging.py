@@ -236,12 +236,21 @@ class Judging:
     def _read_together(self, slot: Slot) -> list[Job]:
         """A message with those before it: windows of their own, apart from its own verdict."""
         assessment = _of(slot)
-        texts = self._match(assessment, read_together(assessment, slot.together))
-        if not texts or slot.terms.shed or not self._reads_text(assessment.policy) or left_out(assessment):
+        together = read_together(assessment, slot.together)
+        pairs = self._match(assessment, [source for source, joined in together if joined.whole])
+        if not pairs or slot.terms.shed or not self._reads_text(assessment.policy) or left_out(assessment):
             return []
-        views, _ = self._views.texts(texts)
-        for view in views:
-            view.excerpt = True  # one of many chances of a false alarm
+        normal = {id(source): normalised for source, normalised in pairs}
+        views: list[View] = []
+        for close in (True, False):
+            read = [
+                (source, normal[id(source)] if joined.whole else self._views.normalised(source.text))
+                for source, joined in together
+                if joined.close is close
+            ]
+            for view in self._views.texts(read)[0] if read else ():
+                view.excerpt = not close
+                views.append(view)
         return self._route(slot, views)
 
     def read_jointly(self, slot: Slot) -> list[Job]:

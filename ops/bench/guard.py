@@ -3,8 +3,9 @@ Events a second of a guard model: one forward with the policy's prefix reused, a
 
 The model is a Gemma-3 with random weights, since speed does not depend on their values: an eighth of Nemotron-3.5's
 width, with its ratios (hidden : feed-forward : vocabulary, heads, 5 sliding layers to a full one), or its true size
-with `--full-size`. The policy has 500 tokens before the content, contents have 40 in the median (log-normal, fixed
-seed), and what the template says after the content (some 120 tokens) is computed for every row, as it must be. Rivals:
+with `--full-size`. The tenant's tree has 500 tokens, with the template's own words around it (610 before the content),
+contents have 40 in the median (log-normal, fixed seed), and what the template says after the content (some 120 tokens)
+is computed for every row, as it must be. Rivals:
 
 - `generate`: transformers' own, greedy, with its cache, stopped after the 8 tokens that a real verdict takes; one by
   one on CPU, in batches as large as ours with `--device cuda`.
@@ -22,9 +23,11 @@ queue, the policy's evaluation, pictures.
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,7 @@ from ops.guard.words import tokenizer
 from worker.score.models.guard.family import Category
 from worker.score.models.guard.forward import OneForward
 from worker.score.models.guard.nemotron import NEMOTRON
+from worker.score.models.guard.onednn import pack
 from worker.score.models.guard.prefixes import Prefixes
 from worker.score.models.guard.prompts import Prompts, Question, Row
 
@@ -105,26 +109,28 @@ class Times:
         return 1000 * float(np.quantile(self.seconds, share))
 
 
-def question(prompts: Prompts) -> Question:
-    """A policy whose prefix is as near to 500 tokens as whole sentences allow."""
+def question(prompts: Prompts, tokens: int) -> Question:
+    """A tree of categories that takes as near to `tokens` as whole sentences allow, in the template's words around."""
     categories: list[Category] = []
+    bare = len(prompts.question([Category("rule", "")]).prefix)
     while True:
         number = len(categories) + 1
         more = [*categories, Category(f"rule {number}", "The user will find you and does hold a threat tomorrow.")]
-        found = prompts.question(more)
-        if len(found.prefix) > POLICY_TOKENS:
+        if len(prompts.question(more).prefix) - bare > tokens:
             return prompts.question(categories)
         categories = more
 
 
 def contents(prompts: Prompts, count: int) -> list[str]:
-    """Texts whose lengths in tokens are log-normal with a median of 40."""
+    """Texts whose lengths in tokens are log-normal with a median of 40: its quantiles, in a fixed disorder."""
     random = np.random.default_rng(7)
-    lengths = np.clip(random.lognormal(np.log(MEDIAN_TOKENS), SPREAD, count), 4, 400).astype(int)
+    normal = [NormalDist().inv_cdf((n + 0.5) / count) for n in range(count)]
     texts = []
-    for length in lengths:
-        words = " ".join(random.choice(_WORDS, length))
-        texts.append(prompts.tokenizer.decode(prompts.encode([words])[0][:length]).strip())
+    for length in np.clip(MEDIAN_TOKENS * np.exp(SPREAD * random.permutation(normal)), 4, 400).round():
+        words: list[str] = []
+        while len(prompts.encode([" ".join(words)])[0]) < length:
+            words.append(str(random.choice(_WORDS)))
+        texts.append(" ".join(words))
     return texts
 
 
@@ -160,8 +166,10 @@ def timed(times: Times, run: Callable[[], object], events: int, device: str) -> 
 
 def race(model: Any, rows: Sequence[Row], batch: int, device: str, share: int) -> dict[str, Times]:
     """Our forward, the same without reuse, and `generate` for one row in `share`, in turns over the same batches."""
-    ours = OneForward(model, batch_rows=batch, batch_tokens=1 << 20, prefixes=Prefixes(4 << 30))
-    plain = OneForward(model, batch_rows=batch, batch_tokens=1 << 20)
+    packed = copy.deepcopy(model) if device == "cpu" else model
+    pack(packed)  # as loading does
+    ours = OneForward(packed, batch_rows=batch, batch_tokens=1 << 20, prefixes=Prefixes(4 << 30))
+    plain = OneForward(packed, batch_rows=batch, batch_tokens=1 << 20)
     times = {"ours": Times(), "no_reuse": Times(), "generate": Times()}
     ordered = sorted(rows, key=lambda row: len(row.ids))  # as a lane's batcher has them
     batches = [ordered[first : first + batch] for first in range(0, len(ordered), batch)]
@@ -187,6 +195,7 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=2, help="1 on a busy machine, where the CPU seconds count")
     arguments.add_argument("--no-tail", action="store_true", help="without the template's words after the content")
     arguments.add_argument("--share", type=int, default=8, help="`generate` answers one event in so many, on CPU")
+    arguments.add_argument("--policy-tokens", type=int, default=POLICY_TOKENS, help="of the tenant's tree alone")
     arguments.add_argument("--events", type=int, default=64)
     arguments.add_argument("--batch", type=int, action="append", help="rows a forward; may be given several times")
     chosen = arguments.parse_args()
@@ -202,15 +211,16 @@ def main() -> None:
     with torch.device(chosen.device):
         model = random_model("nemotron", words, shape=shape).to(dtype)
     torch.set_default_dtype(default)
-    asked = question(prompts)
-    rows = prompts.rows([(asked, prompts.neutral(text)) for text in contents(prompts, chosen.events)])
+    asked = question(prompts, chosen.policy_tokens)
+    texts = [prompts.neutral(text) for text in contents(prompts, chosen.events)]
+    rows = prompts.rows([(asked, text) for text in texts])
     if chosen.no_tail:
         tail = len(prompts.encode([asked.after])[0]) - len(prompts.encode([NEMOTRON.forced])[0])
         kept = len(prompts.encode([NEMOTRON.forced])[0])
         rows = [replace(row, ids=np.concatenate([row.ids[: -tail - kept], row.ids[-kept:]])) for row in rows]
     after = len(prompts.encode([asked.before + asked.after])[0]) - len(asked.prefix)
     after = kept if chosen.no_tail else after
-    own = [len(row.ids) - row.shared - after for row in rows]
+    own = [len(ids) for ids in prompts.encode(texts)]
     name = torch.cuda.get_device_name() if chosen.device == "cuda" else f"cpu, {chosen.threads} threads"
     print(f"{name}; {sum(p.numel() for p in model.parameters()) / 1e6:.0f} M parameters, {dtype}")
     print(

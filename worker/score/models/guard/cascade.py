@@ -22,13 +22,15 @@ from worker.score.models.guard.prefixes import Prefix
 from worker.score.models.guard.prompts import Row
 
 _NAME = "tidegate_cascade"
+_STEP = 64  # tokens: batches of like size are then of the same, which products are prepared for
 _KNOWN = {"full_attention", "sliding_attention"}
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """
-    Rows behind each other. ids, positions: int64 [1, T]. spans: where each row begins and ends, ends exclusive.
+    Rows behind each other. ids, positions: int64 [1, T], T filled up to a whole number of steps by a row that nobody
+    reads. spans: where each row begins and ends, ends exclusive.
 
     last: int64 [B], each row's last place. prefix: what stands before every row, None for nothing.
     """
@@ -45,12 +47,15 @@ class Packed:
         known = prefix.tokens if prefix else 0
         lengths = [len(row.ids) - known for row in rows]
         ends = np.cumsum(lengths)
-        ids = np.concatenate([row.ids[known:] for row in rows]).astype(np.int64)
+        ids = np.zeros(-(-int(ends[-1]) // _STEP) * _STEP, np.int64)
+        ids[: ends[-1]] = np.concatenate([row.ids[known:] for row in rows])
+        if len(ids) > ends[-1]:
+            lengths.append(len(ids) - int(ends[-1]))
         positions = np.concatenate([np.arange(known, known + length) for length in lengths])
         return cls(
             torch.from_numpy(ids)[None],
             torch.from_numpy(positions)[None],
-            tuple((int(end) - length, int(end)) for length, end in zip(lengths, ends, strict=True)),
+            tuple((int(end) - length, int(end)) for length, end in zip(lengths, np.cumsum(lengths), strict=True)),
             torch.from_numpy(ends - 1),
             prefix,
         )

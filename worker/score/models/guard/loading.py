@@ -16,6 +16,7 @@ from worker.score.models.guard.concepts import GuardConcepts
 from worker.score.models.guard.families import family_of
 from worker.score.models.guard.family import Category, Family
 from worker.score.models.guard.forward import OneForward
+from worker.score.models.guard.onednn import pack
 from worker.score.models.guard.prefixes import Prefixes
 from worker.score.models.guard.prompts import Prompts, Question, Row
 from worker.score.models.guard.remote import RemoteGuard
@@ -100,6 +101,7 @@ def _reads(
     model = checkpoint.model(place, settings.dtype)
     check_logits(model, prompts, probe)
     check_answer(model, prompts, probe, refuse=settings.answers == "refuse")
+    pack(model)
     if settings.compile and place == "cuda":
         model.model.forward = torch.compile(model.model.forward, dynamic=True)
     forward = OneForward(

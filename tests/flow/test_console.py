@@ -34,7 +34,8 @@ def words() -> Models:
 @pytest.fixture
 async def stand(tmp_path: Path, words: Models) -> AsyncIterator[Console]:
     """A console that may write, after six decisions and one dead letter."""
-    async with console(tmp_path, words, console__write=True) as found:
+    handoff = "https://cases.example/new?of={tenant}&id={decision}"
+    async with console(tmp_path, words, console__write=True, console__handoff=handoff) as found:
         texts = ["good morning", "free coins for all", "i will hurt you", "hush hush"]
         events = [text_event(f"e{i}", text) for i, text in enumerate(texts)]
         events.append(text_event("o1", "free coins", tenant="other"))
@@ -193,12 +194,25 @@ async def test_its_own_tests_run_from_the_page(stand: Console) -> None:
         assert (case["name"], case["got"], case["problem"]) == ("coins", "flag", None)
 
 
+@pytest.mark.parametrize(
+    "address", ["http://cases.example/{decision}", "https://cases.example/", "javascript:{decision}"]
+)
+def test_a_hand_off_that_leads_nowhere_is_refused_at_the_start(address: str) -> None:
+    """Or to whoever listens on the way; ids are quoted, so that none can lead elsewhere."""
+    with pytest.raises(ConfigError, match="handoff"):
+        load(None, {"console.handoff": address})
+    good = load(None, {"console.handoff": "https://cases.example/{tenant}/{decision}"}).console
+    assert good.handoff_of("d-1", "../{decision}?x=", "e") == "https://cases.example/..%2F%7Bdecision%7D%3Fx%3D/d-1"
+
+
 async def test_content_is_shown_when_asked_for_and_never_what_is_restricted(stand: Console) -> None:
     """From the input topic, by its position; a verdict goes to the topic and into the store."""
     async with visitor(stand.base) as client:
         queue = {row["event"]: row for row in (await client.get("review")).json()["queue"]}
         assert {"e1", "e3", "o1"} <= queue.keys()
         assert queue["e3"]["restricted"]
+        assert queue["e3"]["handoff"] == f"https://cases.example/new?of=acme&id={queue['e3']['id']}"
+        assert queue["e1"]["handoff"] is None
         assert "free coins" not in orjson.dumps(list(queue.values())).decode()
         shown = (await client.post(f"review/{queue['e1']['id']}/content")).json()
         assert shown["parts"] == [{"type": "text", "text": "free coins for all"}]

@@ -21,6 +21,7 @@ from worker.console.gate import body_of
 from worker.console.library import Library
 from worker.console.people import Person
 from worker.console.reach import Reach
+from worker.console.settings import ConsoleSettings
 from worker.core.clock import Clock
 from worker.core.decisions import Action
 from worker.core.records import Draft
@@ -42,8 +43,8 @@ _NAME_CHARS = 12
 class Reviewing:
     """Handlers for `/console/api/review…`."""
 
-    def __init__(self, reach: Reach, library: Library, clock: Clock) -> None:
-        self._reach, self._library, self._clock = reach, library, clock
+    def __init__(self, reach: Reach, library: Library, clock: Clock, settings: ConsoleSettings) -> None:
+        self._reach, self._library, self._clock, self._settings = reach, library, clock, settings
 
     async def queue(self, request: Request, person: Person) -> Any:
         """Flagged decisions and a stable sample of the others that nobody reviewed, the newest first."""
@@ -66,7 +67,9 @@ class Reviewing:
 
     def _item(self, row: Row) -> dict[str, Any]:
         why = "flagged" if row.action == Action.FLAG else "sample"
-        return brief(row) | {"why": why, "restricted": self._library.restricted(row.decision)}
+        restricted = self._library.restricted(row.decision)
+        handoff = self._settings.handoff_of(row.id, row.tenant, row.event_id) if restricted else None
+        return brief(row) | {"why": why, "restricted": restricted, "handoff": handoff}
 
     async def content(self, request: Request, person: Person) -> Any:
         """The event's parts. Raises Refused: 403 for what is restricted, 410 when gone."""

@@ -49,7 +49,7 @@ def console_routes(
     decisions = Decisions(reach, library, stopping)
     policies = Policies(reach, library, write=settings.write, recent=settings.recent)
     saving = Saving(reach, library, clock, write=settings.write)
-    reviewing, calls = Reviewing(reach, library, clock), Calls(reach, library)
+    reviewing, calls = Reviewing(reach, library, clock, settings), Calls(reach, library)
     wellbeing = Wellbeing(reach, write=settings.write)
 
     def get(path: str, handle: Handler) -> Route:

@@ -28,6 +28,15 @@ export function rates(counts, bucketMs, untilMs, bars = 60) {
   return { chart, perSecond: (totals.at(-2) ?? 0) / (bucketMs / 1000), most: most / (bucketMs / 1000) };
 }
 
+// Records behind the end of the queue, as the page saw them: [milliseconds, records], one after the other.
+export function lagging(seen, untilMs, forMs) {
+  const width = 600, height = 40, most = Math.max(1, ...seen.map((one) => one[1]));
+  const at = ([time, lag]) => `${(width * (1 - (untilMs - time) / forMs)).toFixed(1)},${(height - 2 - (lag / most) * (height - 6)).toFixed(1)}`;
+  return s("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart lag", role: "img", preserveAspectRatio: "none",
+    "aria-label": `lag of this worker: ${seen.at(-1)?.[1] ?? 0} records now, ${most} at most` },
+    s("polyline", { points: seen.map(at).join(" ") }));
+}
+
 // A histogram of scores from 0 to 1; heights by square root, so that the rare high ones are seen.
 export function histogram(counts, label) {
   const width = 500, height = 44, most = Math.max(1, ...counts), wide = width / counts.length;

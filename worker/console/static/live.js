@@ -1,12 +1,13 @@
 // Live: decisions as they come, and one of them opened.
 
 import { BASE, get } from "./api.js";
-import { rates } from "./charts.js";
+import { lagging, rates } from "./charts.js";
 import { opened } from "./decision.js";
 import { clock, debounced, field, h, number, pill, put, select } from "./dom.js";
 import { LongList } from "./list.js";
 
 const KEPT = 20000;
+const LOOKED_MS = 600000;
 const ACTIONS = ["allow", "flag", "block"];
 
 export function line(row, withTime = true) {
@@ -35,6 +36,7 @@ export async function live(place, [wanted]) {
     open: (row) => history.replaceState(null, "", `#/live/${encodeURIComponent(row.id)}`) || show(row.id),
     older: (row) => more(row),
   });
+  const behind = h("div"), lags = []; // [milliseconds, records], since this page was opened
   let stream, fetching = false, atEnd = false, counted;
 
   const show = (id) => {
@@ -98,9 +100,17 @@ export async function live(place, [wanted]) {
   const say = () => put(shown, `${list.rows.length.toLocaleString()} shown`);
   async function count() {
     const now = Date.now();
-    counted = await get("counts", { ...query(), since: now - 600000 });
+    counted = await get("counts", { ...query(), since: now - LOOKED_MS });
     const { chart: drawn, perSecond, most } = rates(counted.counts, counted.bucket_ms, now);
-    put(chart, h("div", { class: "head" }, h("h2", {}, "Ten minutes"), h("span", { class: "quiet" }, `${perSecond.toFixed(1)} a second now, ${most.toFixed(1)} at most`)), drawn);
+    put(chart, h("div", { class: "head" }, h("h2", {}, "Ten minutes"), h("span", { class: "quiet" }, `${perSecond.toFixed(1)} a second now, ${most.toFixed(1)} at most`)), drawn, behind);
+  }
+  async function fallBehind() {
+    const lag = (await get("health")).status.queue?.lag ?? {};
+    if (!Object.keys(lag).length) return; // this process reads no queue
+    const now = Date.now(), records = Object.values(lag).reduce((a, b) => a + b, 0);
+    lags.push([now, records]);
+    while (lags[0][0] < now - LOOKED_MS) lags.shift();
+    put(behind, h("div", { class: "head" }, h("h2", {}, "Lag"), h("span", { class: "quiet" }, `${records.toLocaleString()} records behind, ${Math.max(...lags.map((one) => one[1])).toLocaleString()} at most since this page is open`)), lagging(lags, now, LOOKED_MS));
   }
   const draw = debounced(() => count().catch(() => {}), 1500);
 
@@ -118,11 +128,13 @@ export async function live(place, [wanted]) {
     h("div", { class: "right" }, shown, state));
   put(place, h("h1", { class: "hidden" }, "Live"), filters, chart, h("div", { class: "two" }, list.box, detail));
   await begin();
+  await fallBehind().catch(() => {});
   if (wanted) await show(wanted).catch(() => {});
-  const ticking = setInterval(() => count().catch(() => {}), 10000);
+  const ticking = setInterval(() => count().catch(() => {}), 10000), looking = setInterval(() => fallBehind().catch(() => {}), 3000);
   return () => {
     stream?.close();
     stream = null;
     clearInterval(ticking);
+    clearInterval(looking);
   };
 }

@@ -40,7 +40,8 @@ export async function review(place) {
     const category = select([["", "none"], ...Object.keys(decision.scores).map((one) => [one, one])], item.category ?? "", () => {});
     const content = h("div", { class: "content" });
     put(content, item.restricted
-      ? h("p", { class: "note" }, "This category is restricted: its content is shown by no page. Hand it to who may see it.")
+      ? h("p", { class: "note" }, "This category is restricted: its content is shown by no page. ",
+        item.handoff ? h("a", { href: item.handoff, target: "_blank", rel: "noopener noreferrer" }, "Hand it off") : "Hand it to who may see it.")
       : h("button", { type: "button", onclick: () => fetched(item, decision, content) }, "Fetch the content"));
     const verdict = (action) => h("button", { type: "button", class: `verdict ${action}`, disabled: !can, onclick: () => say(item, action, category.value) }, action, h("kbd", {}, { allow: "1", flag: "2", block: "3" }[action]));
     put(card,

@@ -25,7 +25,7 @@ from worker.settings import load
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "quality.md"
 POLICIES = ROOT / "policies"
-DRAWN, SPOKEN = 40, 24  # sentences of the pictures and of the speech
+DRAWN, SPOKEN = 32, 24  # sentences of the pictures and of the speech
 SUITES = ("figstep", "pictures", "copies", "speech")
 _BETWEEN = re.compile(r"(<!-- figures: ops.quality.senses -->\n).*?(<!-- end of these figures -->)", re.DOTALL)
 _PICTURES = (

@@ -61,10 +61,13 @@ eval: $(VENV)/.installed-dev ## quality on the project's own suites; writes the 
 senses: $(VENV)/.installed-dev ## what pictures and speech hide; writes its part of docs/quality.md; needs espeak-ng and fonts
 	@$(BIN)/python -m ops.quality.senses $(ARGS)
 
-train: $(VENV)/.installed-dev ## the text model: data, adaptation, calibration; writes the artefact (30 minutes on 2 cores)
+train: $(VENV)/.installed-dev ## the text model: data, adaptation, calibration; writes the artefact (45 minutes on 2 cores)
 	$(BIN)/python -m train $(ARGS)
 
-.PHONY: ablations
+.PHONY: ablations without
+without: $(VENV)/.installed-dev ## what each part of the text scorer adds, by leaving it out; a table of docs/quality.md
+	@$(BIN)/python -m ops.quality.without $(ARGS)
+
 ablations: $(VENV)/.installed-dev ## what each part of the training adds, by short runs without it
 	$(BIN)/python -m train.ablations $(ARGS)
 

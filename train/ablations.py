@@ -35,7 +35,6 @@ from worker.score.models.minilm_encoders import CpuEncoder
 
 FIRST = Path(__file__).with_name("first.npz")
 _SEED = 5
-_LEAST = -30.0  # log-odds of a text that says nothing
 
 
 class Variant(NamedTuple):
@@ -93,7 +92,7 @@ def measured(adapted: Adaptation, rows: Sequence[Row], threads: int) -> Figures:
     model = MiniLM(encoder=CpuEncoder(threads, adapted=adapted))
     written = np.array([row.source.startswith("synthetic") for row in rows])
     truth = np.array([bool(np.nan_to_num(row.labels).any()) for row in rows])
-    highest = np.maximum(event_odds(model, [row.text for row in rows]).max(1), _LEAST)
+    highest = event_odds(model, [row.text for row in rows]).max(1)
     identities = Identities(read_grammar().fillers["identity"])
     dice = random.Random(_SEED)
     pairs = [(row.text, twin) for row in rows if (twin := identities.swapped(row.text, dice)) is not None]

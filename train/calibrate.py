@@ -21,7 +21,9 @@ from worker.score.models.minilm_encoders import CpuEncoder
 from worker.window.views import Views
 
 _MOST = 400  # rows of one source: the largest would drown the others
-_FEWEST = 25  # rows on either side of a category's line; with fewer it stays as trained
+_FEWEST = 8  # rows on either side of a category's line; with fewer it stays as trained
+_LABELLED_WHOLE = 3.0  # weight of OpenAI's rows: traffic, long and short, labelled in every category
+SILENT = -30.0  # log-odds of a text that says nothing
 _SEED = 20261124
 _BATCH = 512
 
@@ -50,14 +52,15 @@ def calibrated(draft: Adaptation, rows: Sequence[Row], threads: int) -> Calibrat
     rows = thinned(rows)
     odds = event_odds(MiniLM(encoder=CpuEncoder(threads, adapted=draft)), [row.text for row in rows])
     labels = np.stack([row.labels for row in rows])
+    weights = np.array([_LABELLED_WHOLE if family(row) == "openai" else 1.0 for row in rows])
     slope, shift = np.ones(len(CATEGORIES), np.float32), np.zeros(len(CATEGORIES), np.float32)
     for column, name in enumerate(CATEGORIES):
         known = ~np.isnan(labels[:, column])
-        values, truth = odds[known, column], labels[known, column]
+        values, truth, weigh = odds[known, column], labels[known, column], weights[known]
         note = "as trained: too few rows"
         if min(truth.sum(), (1 - truth).sum()) >= _FEWEST:
-            slope[column], shift[column] = _line(values, truth)
-            note = f"ECE {_apart(values, truth):.3f} on rows the line was not fitted on"
+            slope[column], shift[column] = _line(values, truth, weigh)
+            note = f"ECE {_apart(values, truth, weigh):.3f} on rows the line was not fitted on"
         print(f"{name:25s} {int(truth.sum()):5d} of {len(truth):5d} violate, {note}", flush=True)
     harmless = [place for place, row in enumerate(rows) if everyday(row)]
     scores = 1 / (1 + np.exp(-(odds[harmless] * slope + shift)))
@@ -68,7 +71,7 @@ def calibrated(draft: Adaptation, rows: Sequence[Row], threads: int) -> Calibrat
 def event_odds(model: MiniLM, texts: Sequence[str]) -> Floats:
     """float32 [N, 13]: each text read as an event is: raw, normalised, in windows and by sentences; the maximum."""
     views = Views(model)
-    found = np.full((len(texts), len(CATEGORIES)), -np.inf, np.float32)
+    found = np.full((len(texts), len(CATEGORIES)), SILENT, np.float32)
     for first in range(0, len(texts), _BATCH):
         batch = texts[first : first + _BATCH]
         asked = [
@@ -96,17 +99,17 @@ def error(chances: Floats, truth: Floats, bins: int = 10) -> float:
     return float(sum(len(p) * abs(chances[p].mean() - truth[p].mean()) for p in parts) / len(chances))
 
 
-def _line(values: Floats, truth: Floats) -> tuple[float, float]:
-    fitted = LogisticRegression(C=10.0).fit(values[:, None], truth)
+def _line(values: Floats, truth: Floats, weights: Floats) -> tuple[float, float]:
+    fitted = LogisticRegression(C=10.0).fit(values[:, None], truth, sample_weight=weights)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
-def _apart(values: Floats, truth: Floats) -> float:
+def _apart(values: Floats, truth: Floats, weights: Floats) -> float:
     """The calibration error when each half is judged by the line of the other."""
     half: npt.NDArray[np.bool_] = np.random.default_rng(_SEED).random(len(values)) < 0.5
     chances = np.empty_like(values)
     for part in (half, ~half):
-        slope, shift = _line(values[~part], truth[~part])
+        slope, shift = _line(values[~part], truth[~part], weights[~part])
         chances[part] = 1 / (1 + np.exp(-(values[part] * slope + shift)))
     return error(chances, truth)
 

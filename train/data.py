@@ -16,15 +16,15 @@ from worker.window.normalise import normalise
 
 # How much of the training each source takes.
 SHARES = {
-    "openai": 0.07,
-    "edos": 0.04,
-    "davidson": 0.05,
-    "hatemoji": 0.06,
-    "surge": 0.03,
-    "ailuminate": 0.03,
+    "openai": 0.12,
+    "edos": 0.06,
+    "davidson": 0.08,
+    "hatemoji": 0.09,
+    "surge": 0.04,
+    "ailuminate": 0.04,
     "catqa": 0.03,
-    "convabuse": 0.03,
-    "synthetic": 0.66,
+    "convabuse": 0.04,
+    "synthetic": 0.50,
 }
 # Spellings that leave most of a word to the eye: what the model sees as written. Of the others it sees what the
 # normaliser makes of them.
@@ -46,7 +46,7 @@ _LIGHT = (
 _SLIPS = ("swapped_letters", "dropped_letters")  # what no normaliser undoes: as common as all others together
 _HELD_WORDINGS = 8  # one wording in eight is never trained on
 _PER_WORDING = 8
-_HIDDEN = 0.2  # altered copies beside the rows, harmful and harmless alike
+_HIDDEN = 0.3  # altered copies beside the rows, harmful and harmless alike
 _JOINED = 0.15  # copies with harmless lines around them
 _LONG = 300  # characters of a row that is altered
 _SEED = 20261124
@@ -111,7 +111,7 @@ def _joined(rows: Sequence[Row]) -> Iterator[Row]:
     for row in rows:
         if dice.random() >= _JOINED or len(row.text) > _LONG:
             continue
-        around = dice.sample(harmless, dice.choice((1, 1, 2, 3)))
+        around = dice.sample(harmless, dice.choice((1, 1, 2, 3, 6, 12)))
         place = dice.randrange(len(around) + 1)
         lines = [*around[:place], row.text, *around[place:]]
         yield row._replace(text=dice.choice((" ", " ", ". ", "\n")).join(lines), weight=row.weight * 0.7)

@@ -19,7 +19,7 @@ from train.model import Adapted, mean_of
 from train.rows import CATEGORIES, Row
 from worker.score.models.adapted import Adaptation
 
-_DRAWN = 2000  # batches that are drawn, of which a run takes the first
+_DRAWN = 8000  # batches that are drawn, of which a run takes the first
 Ids = Any  # int32 [n], with special tokens
 
 
@@ -27,13 +27,13 @@ Ids = Any  # int32 [n], with special tokens
 class Plan:
     """How it is trained."""
 
-    steps: int = 450
+    steps: int = 2000
     batch: int = 32
-    tokens: int = 72
+    tokens: int = 254
     rate: float = 1e-4
     head_rate: float = 1e-3
     warm: int = 20  # steps in which the rates rise
-    averaged: float = 0.99  # the weights that are kept are a moving average, which takes the place of falling rates
+    averaged: float = 0.998  # the weights that are kept are a moving average, which takes the place of falling rates
     keep: float = 0.5  # weight of staying near the first embeddings, so that custom categories lose nothing
     kept: int = 4  # rows of a batch whose embeddings are compared with the first ones
     alike: float = 0.3  # weight of saying the same of every group
@@ -110,7 +110,7 @@ def train(
         told = 0.98 * told + 0.02 * float(loss.detach()) if step else float(loss.detach())
         if step % 20 == 0:
             print(f"step {step:5d} of {plan.steps}  loss {told:.4f}  {time.monotonic() - since:.0f} s", flush=True)
-        if saved is not None and step % 50 == 49:
+        if saved is not None and step % 250 == 249:
             saved(average)
     model.load_state_dict(average, strict=False)
     return model.eval()

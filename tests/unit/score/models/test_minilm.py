@@ -64,9 +64,9 @@ def test_tokens_know_where_they_stand(model: MiniLM) -> None:
 
 
 def test_a_text_that_says_nothing_to_it_has_no_tokens(model: MiniLM) -> None:
-    """An unknown emoji scored as illicit, a greeting in Chinese as hate; with a word beside them they are read."""
-    texts = ["😀", "❤️ !!", "?!...", "你好", "", "😀 ok", "7"]
-    assert [len(ids) > 0 for ids, _ in model.encode(texts)] == [False] * 5 + [True] * 2
+    """A greeting in Chinese scored as hate; with a word or an emoji beside them, which are read, it is read too."""
+    texts = ["!!", "?!...", "你好", "", "😀 ok", "你好 ❤️", "7"]
+    assert [len(ids) > 0 for ids, _ in model.encode(texts)] == [False] * 4 + [True] * 3
 
 
 def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:

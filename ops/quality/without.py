@@ -1,0 +1,187 @@
+"""
+`python -m ops.quality.without`: what each part of the text scorer adds, by leaving it out; a table of docs/quality.md.
+
+Rows and wordings held apart, each read as an event is, by the highest log-odds of the 13 categories, any label against
+none. The attacks' figures are taken at the threshold that flags 5 % of their harmless rows as written. What the parts
+of the training add is in `python -m train.ablations`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from ops.quality.suites import Suite, suites
+from train.custom import Custom
+from worker.core.events import PartType
+from worker.core.views import Floats, TextSource
+from worker.quality.attacks import ATTACKS
+from worker.score.concepts import NAME, TextConcepts
+from worker.score.models.adapted import published
+from worker.score.models.minilm import EXCERPT, MiniLM
+from worker.score.models.minilm_encoders import CpuEncoder
+from worker.window.views import Views
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "quality.md"
+_BETWEEN = re.compile(r"(<!-- without: make without -->\n).*?(<!-- end of without -->)", re.DOTALL)
+_BATCH = 256
+_HARMLESS_FLAGGED = 0.05
+_HEADER = (
+    "| left out | real: AUROC / AP | contrast: AUROC | split in two: AUROC | attacks hide: mean / worst "
+    "| harmless flagged, attacked |\n| --- | --- | --- | --- | --- | --- |\n"
+)
+
+Score = Callable[[Sequence[Any]], Floats]  # token ids of views to the highest log-odds, float32 [N]
+
+
+class Texts(NamedTuple):
+    """Events as the texts of their parts, and whether each violates: bool [N]."""
+
+    parts: Sequence[tuple[str, ...]]
+    violates: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The scorer, whole or with a part left out."""
+
+    name: str
+    model: MiniLM
+    score: Score
+    normalised: bool = True
+    sentences: bool = True
+    joint: bool = True
+
+    def highest(self, events: Sequence[tuple[str, ...]]) -> Floats:
+        """float32 [N]: the highest log-odds of each event over its views."""
+        asked = [(place, *view) for place, parts in enumerate(events) for view in self._views(parts)]
+        asked.sort(key=lambda view: len(view[1]))
+        found = np.full(len(events), -30.0, np.float32)
+        for first in range(0, len(asked), _BATCH):
+            batch = asked[first : first + _BATCH]
+            scores = self.score([ids for _, ids, _ in batch]) - EXCERPT * np.array([cut for _, _, cut in batch])
+            np.maximum.at(found, [place for place, _, _ in batch], scores.astype(np.float32))
+        return found
+
+    def _views(self, parts: tuple[str, ...]) -> Iterator[tuple[Any, bool]]:
+        views = Views(self.model)
+        sources = [TextSource(f"parts/{n}", text, (PartType.TEXT,)) for n, text in enumerate(parts)]
+        whole = views.joint(sources) if self.joint else None
+        read = [*sources, *([whole] if whole is not None else [])]
+        pairs = [(source, views.normalised(source.text) if self.normalised else None) for source in read]
+        for view in views.texts(pairs)[0]:
+            if self.sentences or not view.excerpt:
+                yield view.content, view.excerpt
+
+
+def readers(threads: int) -> list[Reader]:
+    """The scorer as it ships first."""
+    model = MiniLM("cpu", threads)
+    before = MiniLM(encoder=CpuEncoder(threads, adapted=published()))
+
+    def heads(contents: Sequence[Any]) -> Floats:
+        highest: Floats = model.read(contents).log_odds.max(1)
+        return highest
+
+    words = _by_words(before)
+    return [
+        Reader("nothing", model, heads),
+        Reader("the training: definitions and examples alone", before, words),
+        Reader("the normaliser", model, heads, normalised=False),
+        Reader("sentences of long texts", model, heads, sentences=False),
+        Reader("the joint view", model, heads, joint=False),
+    ]
+
+
+def _by_words(model: MiniLM) -> Score:
+    """The published model, by the words that the default policy has for each category."""
+    categories = [
+        Custom(path, *said) for path, said in _words(json.loads((ROOT / "policies/default.json").read_text()))
+    ]
+    heads = TextConcepts(model).compile(categories)[NAME]
+
+    def score(contents: Sequence[Any]) -> Floats:
+        chances = heads.probabilities(*model.read(contents)).max(1)
+        odds: Floats = np.log(chances / (1 - chances))
+        return odds
+
+    return score
+
+
+def _words(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, tuple[str, list[str], list[str]]]]:
+    for name, category in node.get("categories", node.get("children", {})).items():
+        path = f"{above}/{name}" if above else name
+        examples = category.get("examples", {})
+        yield path, (category["definition"], examples.get("violating", []), examples.get("allowed", []))
+        yield from _words({"children": category.get("children", {})}, path)
+
+
+def _texts(suite: Suite, limit: int | None) -> Texts:
+    rows = [row for row in suite if "any" in row["labels"]]
+    rows = rows[:: max(1, len(rows) // limit)] if limit else rows
+    texts = [tuple(part["text"] for part in row["parts"]) for row in rows]
+    return Texts(texts, np.array([bool(row["labels"]["any"]) for row in rows]))
+
+
+def split(events: Texts) -> Texts:
+    """Each text of four words or more as two parts, cut in the middle."""
+    words = [parts[0].split() for parts in events.parts]
+    long = [place for place, found in enumerate(words) if len(found) >= 4]
+    halves = [(" ".join(words[n][: len(words[n]) // 2]), " ".join(words[n][len(words[n]) // 2 :])) for n in long]
+    return Texts(halves, events.violates[long])
+
+
+def measured(reader: Reader, suite: Mapping[str, Texts]) -> str:
+    """One row of the table."""
+    real, contrast = (reader.highest(suite[name].parts) for name in ("real", "contrast"))
+    halves = reader.highest(suite["split"].parts)
+    plain, violates = suite["attacks"]
+    written = reader.highest(plain)
+    threshold = np.quantile(written[~violates], 1 - _HARMLESS_FLAGGED)
+    hidden, flagged = [], []
+    for attack in ATTACKS.values():
+        attacked = reader.highest([(attack(parts[0]),) for parts in plain]) > threshold
+        hidden.append(float((~attacked)[violates & (written > threshold)].mean()))
+        flagged.append(float(attacked[~violates].mean()))
+    auroc = roc_auc_score(suite["real"].violates, real)
+    return (
+        f"| {reader.name} | {auroc:.3f} / {average_precision_score(suite['real'].violates, real):.3f} "
+        f"| {roc_auc_score(suite['contrast'].violates, contrast):.3f} "
+        f"| {roc_auc_score(suite['split'].violates, halves):.3f} "
+        f"| {100 * np.mean(hidden):.1f} % / {100 * np.max(hidden):.0f} % | {100 * np.mean(flagged):.1f} % |"
+    )
+
+
+def main() -> None:
+    """Measure each, print, and write the table."""
+    asked = argparse.ArgumentParser(prog="python -m ops.quality.without", description=__doc__)
+    asked.add_argument("--limit", type=int, help="rows of each suite (default: all); nothing is written to docs")
+    asked.add_argument("--threads", type=int, default=2)
+    options = asked.parse_args()
+    found = {name: _texts(rows, options.limit) for name, rows in suites().items() if name != "swaps"}
+    found["split"] = split(found["contrast"])
+    console = Console(highlight=False, soft_wrap=True)
+    lines = []
+    for reader in readers(options.threads):
+        lines.append(measured(reader, found))
+        console.print(lines[-1])
+    if options.limit is None:
+        text = PAGE.read_text("utf-8")
+        table = _HEADER + "\n".join(lines) + "\n"
+        PAGE.write_text(_BETWEEN.sub(lambda old: f"{old[1]}\n{table}\n{old[2]}", text), "utf-8")
+        console.print(f"wrote {PAGE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

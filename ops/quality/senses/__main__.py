@@ -59,7 +59,7 @@ async def _measure(chosen: Sequence[str], limit: int | None) -> list[str]:
     async with judge(models, POLICIES) as ask:
         if "figstep" in chosen:
             rows = await measuring.figstep(ask, limit)
-            lines += _part("FigStep", ("50 harmful instructions", "flagged or blocked", "blocked", "words read"), rows)
+            lines += _part("FigStep", ("FigStep's instructions", "flagged or blocked", "blocked", "words read"), rows)
         if "pictures" in chosen:
             plainly = await measuring.told(ask, sentences(min(limit or DRAWN, DRAWN)))
             lines += _part("Print in pictures", _PICTURES, await measuring.pictures(ask, plainly))

@@ -52,7 +52,7 @@ def _halves(rows: Sequence[Row]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 def main() -> None:
     """Choose, measure, print; write when asked."""
     asked = argparse.ArgumentParser(prog="python -m train.band", description=__doc__)
-    asked.add_argument("--bound", type=float, default=0.05, help="share of violating texts that may be missed")
+    asked.add_argument("--bound", type=float, default=0.04, help="share of violating texts that may be missed")
     asked.add_argument("--threads", type=int, default=2)
     asked.add_argument("--most", type=int, default=900, help="rows of one source")
     asked.add_argument("--write", action="store_true", help=f"write {BAND_FILE.name}")

@@ -110,7 +110,7 @@ def _apart(values: Floats, truth: Floats, weights: Floats) -> float:
     chances = np.empty_like(values)
     for part in (half, ~half):
         slope, shift = _line(values[~part], truth[~part], weights[~part])
-        chances[part] = 1 / (1 + np.exp(-(values[part] * slope + shift)))
+        chances[part] = 1 / (1 + np.exp(-np.clip(values[part] * slope + shift, SILENT, -SILENT)))
     return error(chances, truth)
 
 

@@ -33,7 +33,9 @@ class Plan:
     rate: float = 1e-4
     head_rate: float = 1e-3
     warm: int = 20  # steps in which the rates rise
-    averaged: float = 0.998  # the weights that are kept are a moving average, which takes the place of falling rates
+    averaged: float = 0.998  # a moving average of the weights, which takes the place of falling rates
+    of_start: float = 0.3  # share of the weights it began with in the model that is kept
+    saved_every: int = 250  # steps
     keep: float = 0.5  # weight of staying near the first embeddings, so that custom categories lose nothing
     kept: int = 4  # rows of a batch whose embeddings are compared with the first ones
     alike: float = 0.3  # weight of saying the same of every group
@@ -55,7 +57,7 @@ def train(
 
     shares: how much of the training each source takes, by the first part of its name; they sum to 1.
     start: what to go on from; None begins with the published model.
-    saved: told the weights every fifty steps, so that a run that is cut off was not for nothing.
+    saved: told the model so far, so that a run that is cut off was not for nothing.
     """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
@@ -73,6 +75,7 @@ def train(
     tokens = encode([row.text for row in rows])
     named = [place for place, lesson in enumerate(lessons) if lesson.twin is not None]
     twins = dict(zip(named, encode([lessons[place].twin or "" for place in named]), strict=True))
+    first = {name: value.clone() for name, value in average.items()}
     batches = _batches(rows, [len(t) for t in tokens], shares, plan, dice)
     balance = torch.from_numpy(_balance(rows, shares))
     model.train()
@@ -110,10 +113,19 @@ def train(
         told = 0.98 * told + 0.02 * float(loss.detach()) if step else float(loss.detach())
         if step % 20 == 0:
             print(f"step {step:5d} of {plan.steps}  loss {told:.4f}  {time.monotonic() - since:.0f} s", flush=True)
-        if saved is not None and step % 250 == 249:
-            saved(average)
-    model.load_state_dict(average, strict=False)
+        if saved is not None and (step + 1) % plan.saved_every == 0:
+            saved(blended(average, first, plan.of_start))
+    model.load_state_dict(blended(average, first, plan.of_start), strict=False)
     return model.eval()
+
+
+def blended(last: dict[str, Tensor], first: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """
+    `last` with a share of the weights that training began with, which does better on rows of other kinds.
+
+    Wortsman et al. 2022, Robust fine-tuning of zero-shot models.
+    """
+    return {name: share * value + (1 - share) * last[name] for name, value in first.items()}
 
 
 def _masked(odds: Tensor, wanted: Tensor, weights: Tensor, balance: Tensor) -> Tensor:

@@ -119,7 +119,7 @@ def normalise(text: str) -> Normalised | None:
     if found.text == text:
         return None
     found.undone = tuple(sorted(undone - _ORDINARY))
-    found.replaces = bool(found.undone) and replaces(text, found.text)
+    found.replaces = replaces(text, found.text)
     return found
 
 

@@ -54,14 +54,18 @@ def _tokens(lower: str) -> list[str]:
 
 def replaces(written: str, read: str) -> bool:
     """
-    Whether `written` is noise to whoever reads words, and `read` is words.
+    Whether `written` is noise to whoever reads words, and `read` is words: most letters are in no known word, or many
+    and nearly all of `read`'s are in one.
 
-    A classifier scores noise as it likes: harmless text in hex was flagged four times as often as plain.
+    A classifier scores noise as it likes: harmless text in hex or drawn out was flagged four times as often as plain.
     """
+    if len(read) <= _WORD_OR_TWO:
+        return False
     plain = sum(c.isascii() and c.isalpha() for c in written)
     # What is no ASCII letter counts as unknown: look-alikes leave a few whole words by chance.
-    seen = plain / max(1, sum(c.isalpha() for c in written))
-    return len(read) > _WORD_OR_TWO and share_known(written) * seen < 0.35 and share_known(read) >= 0.6
+    before = share_known(written) * plain / max(1, sum(c.isalpha() for c in written))
+    after = share_known(read)
+    return (before < 0.35 and after >= 0.6) or (before < 0.6 and after >= 0.85 and after - before >= 0.3)
 
 
 def reads_as_words(text: str) -> bool:

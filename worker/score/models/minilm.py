@@ -21,8 +21,8 @@ Ids = npt.NDArray[np.int32]
 
 _CLS, _SEP = 101, 102
 # Log-odds taken from a sentence out of a long text, since the maximum over many is what counts. On held-apart rows
-# padding hides 21 % of harm put last and 43 % in the middle at 1, 43 and 57 % at 2; AUROC of OpenAI's: .869 and .877.
-EXCERPT = 1.0
+# padding hides 27 % of harm at 1 and 44 % at 2, and AUROC of OpenAI's rows is .879 and .888.
+EXCERPT = 1.5
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
 

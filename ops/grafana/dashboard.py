@@ -213,6 +213,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ("max(tidegate_policies_active)", "in force"),
                 ("max(tidegate_policies_refused)", "refused"),
                 (f"sum by (result) (increase(tidegate_policy_reloads_total[{_R}]))", "reloads {{result}}"),
+                (f"sum(increase(tidegate_conditions_failed_total[{_R}]))", "conditions failed"),
                 (f"sum by (result) (increase(tidegate_secret_reloads_total[{_R}]))", "secrets {{result}}"),
             ),
         ),

@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from train.fit import Ids
-from worker.score.models.emoji import has_emoji, spoken
+from worker.score.models.emoji import spoken
 from worker.score.weights import MINILM_TOKENIZER
 
 _MOST = 510
@@ -16,7 +16,7 @@ _MOST = 510
 
 def encode(texts: Sequence[str]) -> list[Ids]:
     """int32 [n] ids with special tokens, at most 510."""
-    read = [spoken(text)[0] if has_emoji(text) else text for text in texts]
+    read = [spoken(text)[0] for text in texts]
     tokenizer = Tokenizer.from_file(str(MINILM_TOKENIZER.path()))
     tokenizer.no_padding()
     tokenizer.enable_truncation(_MOST)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import orjson
 from rich.console import Console
 
 from ops.quality.suites import Suite, suites
+from ops.quality.writing import PAGE, put
 from worker.app import load_models
 from worker.cli.eval import bench, progress_bar
 from worker.core import log
@@ -27,10 +27,8 @@ from worker.quality.labelled import Labelled, read_labelled
 from worker.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "quality.md"
 PICTURES = ROOT / "docs" / "quality"
 POLICIES = ROOT / "policies"
-_BETWEEN = re.compile(r"(<!-- figures: make eval -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 _TOLD = {
     "real": "rows of the public sets held apart, at most 250 of a source",
     "contrast": "wordings of the grammar that were never trained on, harmful and their harmless twins",
@@ -113,7 +111,7 @@ def _write(found: Reports, limit: int | None, took: float) -> None:
     for name, svg in pictures.items():
         (PICTURES / f"{name}.svg").write_text(svg.replace(">", f">{_ALONE}", 1), "utf-8")
     figures = "\n".join(_figures(found, limit, took, pictures))
-    PAGE.write_text(_BETWEEN.sub(rf"\g<1>\n{figures}\n\n\g<2>", PAGE.read_text("utf-8")), "utf-8")
+    put("figures: make eval", "end of figures", figures)
 
 
 def _figures(found: Reports, limit: int | None, took: float, pictures: Iterable[str]) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from rich.console import Console
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ops.quality.suites import Suite, suites
+from ops.quality.writing import PAGE, put
+from train.calibrate import SILENT
 from train.custom import Custom
 from worker.core.events import PartType
 from worker.core.views import Floats, TextSource
@@ -33,8 +34,6 @@ from worker.score.models.minilm_encoders import CpuEncoder
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "quality.md"
-_BETWEEN = re.compile(r"(<!-- without: make without -->\n).*?(<!-- end of without -->)", re.DOTALL)
 _BATCH = 256
 _HARMLESS_FLAGGED = 0.05
 _HEADER = (
@@ -67,7 +66,7 @@ class Reader:
         """float32 [N]: the highest log-odds of each event over its views."""
         asked = [(place, *view) for place, parts in enumerate(events) for view in self._views(parts)]
         asked.sort(key=lambda view: len(view[1]))
-        found = np.full(len(events), -30.0, np.float32)
+        found = np.full(len(events), SILENT, np.float32)
         for first in range(0, len(asked), _BATCH):
             batch = asked[first : first + _BATCH]
             scores = self.score([ids for _, ids, _ in batch]) - EXCERPT * np.array([cut for _, _, cut in batch])
@@ -177,9 +176,7 @@ def main() -> None:
         lines.append(measured(reader, found))
         console.print(lines[-1])
     if options.limit is None:
-        text = PAGE.read_text("utf-8")
-        table = _HEADER + "\n".join(lines) + "\n"
-        PAGE.write_text(_BETWEEN.sub(lambda old: f"{old[1]}\n{table}\n{old[2]}", text), "utf-8")
+        put("without: make without", "end of without", _HEADER + "\n".join(lines))
         console.print(f"wrote {PAGE.relative_to(ROOT)}")
 
 

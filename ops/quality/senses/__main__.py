@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,16 +17,15 @@ from ops.quality.senses import measuring
 from ops.quality.senses.judging import judge
 from ops.quality.senses.measuring import DISTANCES, KINDS, Rows
 from ops.quality.senses.sentences import sentences
+from ops.quality.writing import PAGE, put
 from worker.app import load_models
 from worker.core import log
 from worker.settings import load
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = ROOT / "docs" / "quality.md"
 POLICIES = ROOT / "policies"
 DRAWN, SPOKEN = 32, 24  # sentences of the pictures and of the speech
 SUITES = ("figstep", "pictures", "copies", "speech")
-_BETWEEN = re.compile(r"(<!-- figures: ops.quality.senses -->\n).*?(<!-- end of these figures -->)", re.DOTALL)
 _PICTURES = (
     "picture", "what", "words read", "caught as text, missed as a picture", "of these misread", "harmless flagged"
 )  # fmt: skip
@@ -49,7 +47,7 @@ def main() -> None:
     if options.only is None:
         cut = f" **A sample: at most {options.limit} of each.**" if options.limit else ""
         whole = "\n".join((f"Made by `make senses` in {took / 60:.0f} min.{cut}", *lines))
-        PAGE.write_text(_BETWEEN.sub(rf"\g<1>\n{whole}\n\n\g<2>", PAGE.read_text("utf-8")), "utf-8")
+        put("figures: ops.quality.senses", "end of these figures", whole)
         print(f"wrote {PAGE.relative_to(ROOT)} after {took:.0f} s")
 
 

@@ -106,7 +106,8 @@ class Worker:
         self._calls = calls
         hung_s, on_lost = settings.parking.model_s, self._on_lost
         lanes = models.lanes(clock)
-        self._device = Device(lanes, clock, judging.on_done, self._on_batch, hung_s=hung_s, on_lost=on_lost)
+        at_once, tell = models.at_once, self._on_batch
+        self._device = Device(lanes, clock, judging.on_done, tell, threads=at_once, hung_s=hung_s, on_lost=on_lost)
         judging.attach(self._device)
         threads = DecodeThreads(settings.models.decode_threads)
         self._decoding = Decoding(settings.limits, settings.decoding, settings.claims, self.metrics.on_claim)

@@ -171,7 +171,8 @@ class Device:
         self._answer_late()
         while not self._closed and self._running <= self._threads:
             # one batch ahead of the threads, so that they need not wait for this loop
-            following = self._dispatch.next(ahead=self._running == self._threads)
+            busy = {run.lane.name for run in self._runs}
+            following = self._dispatch.next(ahead=self._running == self._threads, busy=busy)
             if following is None:
                 break
             lane, batch = following
@@ -179,7 +180,7 @@ class Device:
             self._out += len(batch.items)
             self._hand(_Run(lane, batch))
         if self._loop is not None and not self._closed and self._running < self._threads:
-            wait_s = self._dispatch.wait_s()
+            wait_s = self._dispatch.wait_s(busy={run.lane.name for run in self._runs})
             if wait_s is not None:
                 self._timer = self._loop.call_later(wait_s, self._pump)
         if not self._running and not self._late and not self.waiting:

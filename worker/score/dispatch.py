@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from worker.core.clock import Clock
 from worker.score.batch import Batch, Plan
@@ -32,16 +32,21 @@ class Dispatch:
         """What nobody wants any more leaves the lanes, to be answered as late without a model."""
         return [(lane, asks) for lane in self._lanes if (asks := lane.batcher.give_up())]
 
-    def next(self, *, ahead: bool = False) -> tuple[Lane, Batch[Ask]] | None:
+    def next(self, *, ahead: bool = False, busy: Collection[str] = ()) -> tuple[Lane, Batch[Ask]] | None:
         """
         What to run now; None when nothing is due.
 
         ahead: while another batch runs. Then only a full batch, which could not get better by waiting, and none while
             anything has a deadline: what is most urgent may be another batch by then.
+        busy: lanes with a batch under way: only a full one goes, since what waits for that gains company.
         """
         if ahead and any(lane.batcher.deadline < float("inf") for lane in self._lanes):
             return None
-        due = [lane for lane in self._lanes if lane.batcher.due_in_s() == 0.0 and (lane.batcher.full or not ahead)]
+        due = [
+            lane
+            for lane in self._lanes
+            if lane.batcher.due_in_s() == 0.0 and (lane.batcher.full or not (ahead or lane.name in busy))
+        ]
         if not due:
             return None
         self._turns += 1
@@ -57,9 +62,10 @@ class Dispatch:
         )
         return self._take(lane, plan)
 
-    def wait_s(self) -> float | None:
-        """Seconds until the next batch is due; None when nothing waits."""
-        return min((due for lane in self._lanes if (due := lane.batcher.due_in_s()) is not None), default=None)
+    def wait_s(self, *, busy: Collection[str] = ()) -> float | None:
+        """Seconds until the next batch is due, but for lanes that are `busy`; None when nothing waits."""
+        free = [lane.batcher for lane in self._lanes if lane.name not in busy]
+        return min((due for batcher in free if (due := batcher.due_in_s()) is not None), default=None)
 
     def _plans(
         self, lanes: Sequence[Lane], longest_s: float, pressed: bool, *, turn: bool = False

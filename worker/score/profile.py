@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 OnLoading = Callable[[str, int, int], None]  # what is loading now, how many are done, of how many
 
+PROCESSOR = "the processor"
 # Most items and most padded cost of one batch: tokens, pixels, samples.
 _TEXT = (64, 8_192)
 _IMAGE = (16, 32_000_000)
-_AUDIO = (16, 8 * 30 * 16_000)
+_AUDIO = (8, 8 * 30 * 16_000)
+_AT_ONCE = 2  # batches on the processor: while one decodes speech word by word, another lane's fills what it leaves
 
 
 class _Compilers:
@@ -57,6 +59,7 @@ class Models:
     cascade: Callable[[Callable[[str], bool]], Cascade] | None = None  # given whether the first model reads a language
     repeats: int = 0  # answers of a guard that are kept a tenant
     languages: frozenset[str] = frozenset()  # ISO 639-1, that the text model reads; none: it does not say
+    at_once: int = 1  # batches that may run at once; above 1 every model bears calls from several threads
 
     @property
     def refs(self) -> list[ModelRef]:
@@ -124,6 +127,7 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
             ocr.ref.name: BatchLimits(*_IMAGE, wait_s),
             speech.ref.name: BatchLimits(*_AUDIO, wait_s),
         },
+        at_once=min(threads, _AT_ONCE) if device_in_use(device) == PROCESSOR else 1,
     )
     return guarded(embedded, loaded[4], settings["guard"]) if settings["profile"] == "guard" else embedded
 
@@ -160,6 +164,7 @@ def guarded(embedded: Models, guard: LoadedGuard, settings: Mapping[str, Any]) -
         limits=limits,
         cascade=functools.partial(Cascade, first, name, band, minilm.says),
         repeats=settings["repeats"],
+        at_once=1,  # a guard keeps a prefix between its calls
         languages=guard.family.languages | minilm.languages if guard.family.languages else frozenset(),
     )
 
@@ -176,4 +181,4 @@ def device_in_use(wanted: str) -> str:
     cards = ctranslate2.get_cuda_device_count()
     if wanted == "cuda" and not cards:
         raise ConfigError('models.device is "cuda" and no CUDA device is there: use "auto" or "cpu"')
-    return f"{cards} CUDA device(s)" if cards and wanted != "cpu" else "the processor"
+    return f"{cards} CUDA device(s)" if cards and wanted != "cpu" else PROCESSOR

@@ -108,6 +108,24 @@ async def test_a_view_waits_for_company_when_told_to() -> None:
     assert [report.left_because for report in desk.reports] == ["wait"]
 
 
+async def test_another_lane_is_judged_while_a_batch_runs() -> None:
+    """Two threads: text does not wait for speech, and speech that comes meanwhile waits for company."""
+    desk, slow = Desk(), Half()
+    slow.gate.clear()
+    lanes = [lane("speech", slow), lane("text", Half())]
+    device = Device(lanes, SystemClock(), desk.on_done, desk.reports.append, threads=2)
+    device.start()
+    for name in ("speech", "text", "speech", "speech"):
+        device.submit(name, asks(1))
+        await asyncio.sleep(0)
+    await desk.has(1)
+    assert [report.lane for report in desk.reports] == ["text"]
+    slow.gate.set()
+    await desk.has(4)
+    await device.close(5)
+    assert [(report.lane, report.items) for report in desk.reports] == [("text", 1), ("speech", 1), ("speech", 2)]
+
+
 async def test_the_lane_with_least_slack_goes_first() -> None:
     """While one batch runs others queue, and the earliest deadline is next."""
     desk, order = Desk(), list[str]()

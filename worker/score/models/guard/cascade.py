@@ -8,7 +8,8 @@ much of the softmax each has. Source: Hydragen (arXiv 2402.05099); vLLM and Flas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from worker.score.models.guard.prefixes import Prefix
 from worker.score.models.guard.prompts import Row
 
 _NAME = "tidegate_cascade"
-_STEP = 64  # tokens: batches of like size are then of the same, which products are prepared for
+_STEP = 16  # tokens: batches of like size are then of the same, which products are prepared for
 _KNOWN = {"full_attention", "sliding_attention"}
 
 
@@ -75,31 +76,43 @@ def can_cascade(model: Any) -> bool:
 
 
 @contextmanager
-def cascading(model: Any, packed: Packed) -> Iterator[dict[str, Any]]:
+def cascading(model: Any) -> Iterator[Callable[[Packed], dict[str, Any]]]:
     """
-    While it lasts, `model` attends as `packed` says; gives the inputs of its forward. One thread at a time.
+    While it lasts, `model` attends over packed rows; gives what makes the inputs of a thread's next forward.
 
-    Only each row's last place is read, so the last layer's feed-forward is computed there alone; elsewhere its output
-    is zero, which nothing looks at any more.
+    Only each row's last place is read, so the last layer's attention and feed-forward are computed there alone;
+    elsewhere their outputs are zero, which nothing looks at any more.
     """
     text = model.config.get_text_config()
-    feed_forward = model.get_decoder().layers[-1].mlp
+    last = model.get_decoder().layers[-1]
+    now = threading.local()
+
+    def inputs(packed: Packed) -> dict[str, Any]:
+        now.packed = packed
+        return {"input_ids": packed.ids, "position_ids": packed.positions, "use_cache": False, "packed": packed}
 
     def narrowed(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (given[0][:, packed.last],)
+        return (given[0][:, now.packed.last],)
 
     def widened(_: Any, __: Any, found: Tensor) -> Tensor:
-        return found.new_zeros(1, packed.ids.shape[1], found.shape[-1]).index_copy_(1, packed.last, found)
+        return _spread(found, now.packed)
 
     before = text._attn_implementation
-    hooks = feed_forward.register_forward_pre_hook(narrowed), feed_forward.register_forward_hook(widened)
+    hooks = []
+    for part in (last.self_attn.o_proj, last.mlp):
+        hooks += [part.register_forward_pre_hook(narrowed), part.register_forward_hook(widened)]
     text._attn_implementation = _NAME
     try:
-        yield {"input_ids": packed.ids, "position_ids": packed.positions, "use_cache": False, "packed": packed}
+        yield inputs
     finally:
         text._attn_implementation = before
         for hook in hooks:
             hook.remove()
+
+
+def _spread(found: Tensor, packed: Packed) -> Tensor:
+    """[1, T, …], what was `found` at each row's last place ([1, B, …]) and zero elsewhere."""
+    return found.new_zeros(1, packed.ids.shape[1], *found.shape[2:]).index_copy_(1, packed.last, found)
 
 
 def _attention(
@@ -117,41 +130,53 @@ def _attention(
     """[1, T, H, D] from queries [1, H, T, D] and the rows' own keys and values [1, K, T, D], as transformers asks."""
     before = None if packed.prefix is None else packed.prefix.cache.layers[module.layer_idx]
     seen = (packed.prefix.tokens if packed.prefix else 0) + max(end - begin for begin, end in packed.spans)
+    narrow = module.layer_idx == module.config.num_hidden_layers - 1
+    rows = _rows(query, key, value, packed, narrow)
     if sliding_window is not None and seen > sliding_window:
-        return _windowed(query, key, value, packed, before, sliding_window, scaling).transpose(1, 2), None
-    parts = [
-        _flash(query[:, :, begin:end], key[:, :, begin:end], value[:, :, begin:end], scaling, causal=True)
-        for begin, end in packed.spans
+        found = _windowed(rows, before, sliding_window, scaling)
+    else:
+        found = _cascade(query[:, :, packed.last] if narrow else query, rows, before, scaling)
+    found = found.transpose(1, 2)
+    return _spread(found, packed) if narrow else found, None
+
+
+_Parts = list[tuple[Tensor, Tensor, Tensor]]
+
+
+def _rows(query: Tensor, key: Tensor, value: Tensor, packed: Packed, narrow: bool) -> _Parts:
+    """Each row's queries (with `narrow` its last alone), keys and values."""
+    spans = packed.spans[: len(packed.last)] if narrow else packed.spans
+    return [
+        (query[:, :, end - 1 if narrow else begin : end], key[:, :, begin:end], value[:, :, begin:end])
+        for begin, end in spans
     ]
+
+
+def _cascade(query: Tensor, rows: _Parts, before: Any, scaling: float) -> Tensor:
+    """[1, H, Q, D] for all queries [1, H, Q, D]: over the row's own keys, over the prefix's, and merged."""
+    parts = [_flash(*row, scaling, causal=row[0].shape[2] > 1) for row in rows]  # one query is the last: it sees all
     own, weight = torch.cat([part for part, _ in parts], 2), torch.cat([weight for _, weight in parts], 2)
     if before is None:
-        return own.transpose(1, 2), None
+        return own
     # heads that share keys stand behind each other in one longer sequence: nothing is repeated for them
-    grouped = query.reshape(1, key.shape[1], -1, query.shape[3])
+    grouped = query.reshape(1, before.keys.shape[1], -1, query.shape[3])
     shared, shared_weight = _flash(grouped, before.keys, before.values, scaling, causal=False)
     share = torch.sigmoid(shared_weight.reshape(weight.shape) - weight).to(own.dtype)
-    return torch.lerp(own, shared.reshape(own.shape), share[..., None]).transpose(1, 2), None
+    return torch.lerp(own, shared.reshape(own.shape), share[..., None])
 
 
-def _windowed(
-    query: Tensor, key: Tensor, value: Tensor, packed: Packed, before: Any, window: int, scaling: float
-) -> Tensor:
-    """[1, H, T, D] where a window leaves part of what stands before: row by row, with the prefix put before it."""
+def _windowed(rows: _Parts, before: Any, window: int, scaling: float) -> Tensor:
+    """[1, H, Q, D] where a window leaves part of what stands before: row by row, with the prefix put before it."""
     found = []
-    for begin, end in packed.spans:
-        keys, values = key[:, :, begin:end], value[:, :, begin:end]
+    for query, keys, values in rows:
         if before is not None:
             keys, values = torch.cat([before.keys, keys], 2), torch.cat([before.values, values], 2)
-        places = torch.arange(keys.shape[2]) - (keys.shape[2] - (end - begin))  # of keys, the row's first being 0
-        distance = torch.arange(end - begin)[:, None] - places
+        places = torch.arange(keys.shape[2])
+        distance = places[len(places) - query.shape[2] :, None] - places
+        mask = (distance >= 0) & (distance < window)
         found.append(
             torch.nn.functional.scaled_dot_product_attention(
-                query[:, :, begin:end],
-                keys,
-                values,
-                attn_mask=(distance >= 0) & (distance < window),
-                scale=scaling,
-                enable_gqa=True,
+                query, keys, values, attn_mask=mask, scale=scaling, enable_gqa=True
             )
         )
     return torch.cat(found, 2)

@@ -15,6 +15,7 @@ from worker.core.errors import ModelFailed
 from worker.core.views import Floats
 from worker.score.models.guard.cascade import Packed, can_cascade, cascading
 from worker.score.models.guard.head import Head
+from worker.score.models.guard.lots import lots, side_by_side
 from worker.score.models.guard.prefixes import Prefix, Prefixes
 from worker.score.models.guard.prompts import Row
 
@@ -161,9 +162,7 @@ class OneForward:
                 last = torch.tensor([inputs["input_ids"].shape[1] - 1], device=self._device)
                 hidden = self.head.hidden(**inputs, use_cache=False)
             elif self._packs:
-                packed = Packed.of(rows, prefix)
-                with cascading(self.model, packed) as inputs:
-                    return self.head.margins(self.head.hidden(**inputs)[0, packed.last], rows)
+                return self._packed(rows, prefix)
             else:
                 lengths = [len(row.ids) - known for row in rows]
                 ids = np.zeros((len(rows), max(lengths)), np.int32)
@@ -176,6 +175,21 @@ class OneForward:
                     use_cache=prefix is not None,
                 )
             return self.head.margins(hidden[torch.arange(len(rows), device=self._device), last], rows)
+
+    def _packed(self, rows: Sequence[Row], prefix: Prefix | None) -> Floats:
+        """float32 [B], rows behind each other without padding, in lots that share out the cores."""
+        known, cores = prefix.tokens if prefix else 0, torch.get_num_threads()
+        found = np.empty(len(rows), np.float32)
+        with cascading(self.model) as inputs:
+
+            def judge(places: list[int]) -> None:
+                some = [rows[place] for place in places]
+                packed = Packed.of(some, prefix)
+                with torch.inference_mode():  # a thread's own
+                    found[places] = self.head.margins(self.head.hidden(**inputs(packed))[0, packed.last], some)
+
+            side_by_side(judge, lots([len(row.ids) - known for row in rows], cores), cores)
+        return found
 
     def _to_device(self, ids: np.ndarray[Any, Any]) -> torch.Tensor:
         """int64 on the model's device, by pinned memory and a stream of its own where that is CUDA."""

@@ -144,7 +144,7 @@ def test_out_of_memory_halves_the_batch_and_remembers(nemotron: Tiny) -> None:
     """The scores are those of enough memory, and the next batch does not try again what failed."""
     rows = rows_of(nemotron, TEXTS * 3)
     expected = OneForward(nemotron.model).margins(rows)
-    narrow = Narrow(nemotron.model, 1_500)
+    narrow = Narrow(nemotron.model, 700)
     forward = OneForward(narrow)
     assert np.abs(forward.margins(rows) - expected).max() < CLOSE
     failed = sum(tokens > narrow.tokens for tokens in narrow.calls)

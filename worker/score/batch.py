@@ -27,10 +27,10 @@ class BatchLimits:
     Hard ceilings of one batch, costs in the lane's unit (tokens, pixels, samples).
 
     items: most items.
-    cost: most padded cost, that is items times the dearest of them; an item over it leaves alone.
+    cost: most that is computed; an item over it leaves alone.
     wait_s: seconds an item may wait for company at most; 0 lets it go as soon as the device is free.
-    waste: most padding, as a share of the items' own cost, unless more of it is cheaper than another batch would be.
-    overhead: padding always allowed, in units of cost.
+    waste: most padding, as a share of what a lane's batches compute together, 0 to 1.
+    packs: the model puts rows behind each other without padding.
 
     Raises:
         ConfigError: a ceiling that nothing can pass under.
@@ -40,18 +40,22 @@ class BatchLimits:
     cost: int
     wait_s: float = 0.0
     waste: float = 0.15
-    overhead: int = 0
+    packs: bool = False
 
     def __post_init__(self) -> None:
         if self.items < 1 or self.cost < 1:
             raise ConfigError("a batch must hold at least 1 item and 1 unit of cost: raise the lane's ceilings")
-        if min(self.wait_s, self.waste, self.overhead) < 0:
-            raise ConfigError("a batch's wait, waste and overhead cannot be negative: set them to 0 or more")
+        if min(self.wait_s, self.waste) < 0:
+            raise ConfigError("a batch's wait and waste cannot be negative: set them to 0 or more")
+
+    def computed(self, count: int, dearest: int, cost: int) -> int:
+        """What a batch of `count` items computes whose costs are `dearest` at most and `cost` together."""
+        return cost if self.packs else count * dearest
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[Item]):
-    """What leaves together: `items` in rising cost, `padded` their number times the dearest, `since` of the oldest."""
+    """What leaves together: `items` in rising cost, their `cost`, what is computed for them, `since` of the oldest."""
 
     items: tuple[Item, ...]
     cost: int
@@ -65,16 +69,14 @@ class Plan(NamedTuple):
     A batch that could leave now.
 
     places: (cost, arrival number) of its items, sorted.
+    padded: what it computes, padding and all.
     seconds: that it will rarely exceed.
-    deadline: the earliest that it is to keep, monotonic seconds; infinite when there is none to keep.
+    deadline: when it has to have ended for the lane's earliest deadline, monotonic seconds; infinite without one.
     since: when the event of the item that leads it came: a transcript goes before sound that came after its own.
     """
 
     places: tuple[tuple[int, int], ...]
+    padded: int
     seconds: float
     deadline: float
     since: float
-
-    @property
-    def padded(self) -> int:
-        return len(self.places) * self.places[-1][0]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Generic, TypeVar
 
 from worker.core.clock import Clock
 from worker.score.batch import Batch, BatchLimits, Left, Plan
-from worker.score.company import run_around
+from worker.score.company import Company
 from worker.score.latency import Latency
-from worker.score.waiting import Waiting, WaitingRoom
+from worker.score.padding import Padding
+from worker.score.waiting import Place, Waiting, WaitingRoom
 
 Item = TypeVar("Item")
 
 _REACH = 2  # batches' worth of the line that company comes from, while several tenants or deadlines wait
 _SHARES = (1.0, 0.5, 0.25)  # of a full batch, tried in turn under pressure
+_SPARE = 0.5  # of the leader's slack that a batch without it may take
 _RECENT_S = 10.0  # how long a short deadline is remembered
 
 
@@ -30,13 +32,16 @@ class Batcher(Generic[Item]):
     cannot take what is due to another.
 
     Padding is what a batch of mixed lengths wastes, so a batch is a run of neighbours in the order of cost around its
-    leader (`run_around`), as far as the ceilings and the leader's deadline allow.
+    leader (`Company`), as far as the ceilings and the leader's deadline allow. Under pressure the run that answers most
+    a second goes before it, where the leader can wait for so long.
     """
 
     def __init__(self, limits: BatchLimits, clock: Clock, latency: Latency | None = None) -> None:
         self.limits = limits
         self._clock = clock
         self._latency = latency or Latency(0.0, 0.0)
+        self._padding = Padding(limits.waste)
+        self._company = Company(limits, self._padding, self._latency)
         self._room: WaitingRoom[Item] = WaitingRoom()
         self._tightest, self._tightest_at = float("inf"), float("-inf")
         self._draining = False
@@ -102,8 +107,7 @@ class Batcher(Generic[Item]):
         """
         Seconds until a batch should leave: 0 when now, None when nothing waits.
 
-        A batch that is not full waits for company until the latest start that keeps every deadline with one item more,
-        and never longer than its oldest item may wait.
+        One that is not full waits until the latest start that keeps every deadline with one item more, or `wait_s`.
         """
         if not self._room:
             return None
@@ -112,7 +116,8 @@ class Batcher(Generic[Item]):
         latest = self._room.oldest.since + self.limits.wait_s
         count, dearest = len(self._room) + 1, self._room.dearest
         if self._room.hopeful:
-            latest = min(latest, self.deadline - self._latency.bound_s(count * dearest, dearest))
+            padded = self.limits.computed(count, dearest, self.cost + dearest)
+            latest = min(latest, self.deadline - self._latency.bound_s(padded, dearest))
         return max(0.0, latest - self._clock.now())
 
     def give_up(self) -> list[Item]:
@@ -148,14 +153,22 @@ class Batcher(Generic[Item]):
         elif self._room.tenants == 1:
             places = self._room.by_cost
         else:
-            line = islice(self._room.in_turn(), _REACH * self.limits.items)
-            places = sorted((one.cost, one.number) for one in line)
-        longest_s = min(left_s, max(longest_s, 2 * self._latency.bound_s(lead.cost, lead.cost)))
+            places = sorted((one.cost, one.number) for one in islice(self._room.in_turn(), _REACH * self.limits.items))
+        longest_s = max(longest_s, 2 * self._latency.bound_s(lead.cost, lead.cost))
         middle = bisect_left(places, (lead.cost, lead.number))
-        low, high = run_around(places, middle, self.limits, self._latency, longest_s)
-        chosen = tuple(places[low:high])
-        seconds = self._latency.bound_s(len(chosen) * chosen[-1][0], chosen[-1][0])
-        return Plan(chosen, seconds, now + left_s, lead.admitted)
+        low, high = self._company.around(places, middle, min(left_s, longest_s))
+        plan = self._planned(places[low:high], now + left_s, lead.admitted)
+        if pressed and hopeful:
+            spare_s = min(longest_s, _SPARE * (left_s - plan.seconds))
+            denser = self._company.densest(places, spare_s, plan.seconds / len(plan.places))
+            if denser is not None and not denser[0] <= middle < denser[1]:
+                return self._planned(places[slice(*denser)], plan.deadline - plan.seconds, lead.admitted)
+        return plan
+
+    def _planned(self, places: Sequence[Place], deadline: float, since: float) -> Plan:
+        dearest = places[-1][0]
+        padded = self.limits.computed(len(places), dearest, sum(cost for cost, _ in places))
+        return Plan(tuple(places), padded, self._latency.bound_s(padded, dearest), deadline, since)
 
     def take(self, plan: Plan | None = None) -> Batch[Item] | None:
         """The batch of `plan`, made since the last change, or of the plain one; None when nothing waits."""
@@ -165,13 +178,13 @@ class Batcher(Generic[Item]):
         turn = self._room.turn().tag
         leaving = self._room.leave((number for _, number in plan.places), turn=turn)
         items = tuple(one.item for one in leaving)
-        since = min(one.since for one in leaving)
-        return Batch(items, sum(one.cost for one in leaving), plan.padded, since, self._why(len(items), due))
+        since, cost = min(one.since for one in leaving), sum(one.cost for one in leaving)
+        self._padding.left(cost, plan.padded)
+        return Batch(items, cost, plan.padded, since, self._why(len(items), due))
 
     def chunks(self) -> Iterator[tuple[float, float]]:
         """What may keep its deadline, in full batches: (earliest deadline of the batch, seconds it takes)."""
-        hopeful = self._room.hopeful
-        if hopeful:
+        if hopeful := self._room.hopeful:
             mean = max(1, self.cost // len(self._room))
             count = max(1, min(self.limits.items, self.limits.cost // mean))
             for first in range(0, len(hopeful), count):
@@ -180,17 +193,15 @@ class Batcher(Generic[Item]):
 
     def _settle(self) -> None:
         """Find those that will miss their deadlines, even alone and at once."""
-        now = self._clock.now()
-        hopeful = self._room.hopeful
-        if hopeful and hopeful[0][0] < now + self._latency.bound_s(self._room.dearest, self._room.dearest):
-            doomed = []
-            for deadline, number in hopeful:
-                cost = self._room[number].cost
-                if deadline < now + self._latency.bound_s(cost, cost):
-                    doomed.append(number)
-                elif deadline >= now + self._latency.bound_s(self._room.dearest, self._room.dearest):
-                    break
-            self._room.despair(doomed)
+        if not (hopeful := self._room.hopeful):
+            return
+        now, doomed = self._clock.now(), []
+        sure = now + self._latency.bound_s(self._room.dearest, self._room.dearest)
+        for deadline, number in takewhile(lambda one: one[0] < sure, hopeful):
+            cost = self._room[number].cost
+            if deadline < now + self._latency.bound_s(cost, cost):
+                doomed.append(number)
+        self._room.despair(doomed)
 
     def _hopeful(self, now: float, pressed: bool) -> list[Waiting[Item]]:
         """

@@ -81,7 +81,7 @@ class Lane:
 
     def ran(self, batch: Batch[Ask], seconds: float) -> None:
         """Learn from a batch how long they take."""
-        self.latency.observe(batch.padded, seconds, batch.padded // len(batch.items))
+        self.latency.observe(batch.padded, seconds, max(1, batch.items[-1].view.cost))
         self.usual_s += _LATELY * (seconds - self.usual_s)
 
     def judge(self, asks: Sequence[Ask]) -> list[Answer]:

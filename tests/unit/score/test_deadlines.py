@@ -119,6 +119,21 @@ def test_under_pressure_the_device_is_not_spent_on_small_batches() -> None:
     assert (len(first.places), len(instead.places)) == (1, 8)
 
 
+def test_under_pressure_what_answers_most_a_second_goes_before_a_leader_that_can_wait() -> None:
+    """And leaves it the time that its own batch takes; without pressure the earliest deadline goes first."""
+    clock = FakeClock()
+    one = batcher(BatchLimits(8, 1_000), clock)
+    one.add(0, 500, deadline=3.0)
+    for number in range(1, 9):
+        one.add(number, 10, deadline=9.0)
+    calm, pressed = one.plan(), one.plan(pressed=True)
+    assert calm is not None
+    assert pressed is not None
+    assert calm.places == ((500, 0),)
+    assert [number for _, number in pressed.places] == list(range(1, 9))
+    assert pressed.deadline == pytest.approx(3.0 - calm.seconds)
+
+
 def test_what_will_be_late_is_given_up_only_while_others_may_keep_their_deadlines() -> None:
     """An estimate that is wrong must be put right: alone, an item is tried until its deadline has really passed."""
     clock = FakeClock()

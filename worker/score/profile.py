@@ -142,7 +142,8 @@ def guarded(embedded: Models, guard: LoadedGuard, settings: Mapping[str, Any]) -
     scorers, compilers = dict(embedded.scorers), [embedded.concepts, guard.text_concepts]
     name = guard.texts.ref.name
     scorers[name] = guard.texts
-    limits = dict(embedded.limits) | {name: BatchLimits(settings["batch_rows"], settings["batch_tokens"])}
+    limits = dict(embedded.limits)
+    limits[name] = BatchLimits(settings["batch_rows"], settings["batch_tokens"], packs=guard.packs)
     if guard.pictures is not None and guard.picture_concepts is not None:
         scorers[guard.pictures.ref.name] = guard.pictures
         compilers.append(guard.picture_concepts)

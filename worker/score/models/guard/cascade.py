@@ -9,7 +9,7 @@ much of the softmax each has. Source: Hydragen (arXiv 2402.05099); vLLM and Flas
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from worker.score.models.guard.prefixes import Prefix
@@ -75,39 +76,52 @@ def can_cascade(model: Any) -> bool:
     return next(model.parameters()).device.type == "cpu" and not capped and kinds <= _KNOWN
 
 
-@contextmanager
-def cascading(model: Any) -> Iterator[Callable[[Packed], dict[str, Any]]]:
+class _Now(threading.local):
+    """The rows of a thread's forward."""
+
+    packed: Packed | None = None
+
+
+_now = _Now()
+
+
+def prepare(model: Any) -> None:
     """
-    While it lasts, `model` attends over packed rows; gives what makes the inputs of a thread's next forward.
+    Let `model` attend over packed rows inside `forwarding`, in several threads at once; elsewhere it stays as it was.
 
     Only each row's last place is read, so the last layer's attention and feed-forward are computed there alone;
     elsewhere their outputs are zero, which nothing looks at any more.
     """
-    text = model.config.get_text_config()
+    model.config.get_text_config()._attn_implementation = _NAME
     last = model.get_decoder().layers[-1]
-    now = threading.local()
-
-    def inputs(packed: Packed) -> dict[str, Any]:
-        now.packed = packed
-        return {"input_ids": packed.ids, "position_ids": packed.positions, "use_cache": False, "packed": packed}
-
-    def narrowed(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (given[0][:, now.packed.last],)
-
-    def widened(_: Any, __: Any, found: Tensor) -> Tensor:
-        return _spread(found, now.packed)
-
-    before = text._attn_implementation
-    hooks = []
     for part in (last.self_attn.o_proj, last.mlp):
-        hooks += [part.register_forward_pre_hook(narrowed), part.register_forward_hook(widened)]
-    text._attn_implementation = _NAME
+        if _narrowed not in part._forward_pre_hooks.values():
+            part.register_forward_pre_hook(_narrowed)
+            part.register_forward_hook(_widened)
+
+
+@contextmanager
+def forwarding(packed: Packed) -> Iterator[dict[str, Any]]:
+    """The inputs of this thread's next forward, which is one of packed rows."""
+    _now.packed = packed
     try:
-        yield inputs
+        # a mask of four dimensions is taken as it is: none is made, and none is looked at
+        yield {
+            "input_ids": packed.ids,
+            "position_ids": packed.positions,
+            "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool),
+            "use_cache": False,
+        }
     finally:
-        text._attn_implementation = before
-        for hook in hooks:
-            hook.remove()
+        _now.packed = None
+
+
+def _narrowed(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    return None if _now.packed is None else (given[0][:, _now.packed.last],)
+
+
+def _widened(_: Any, __: Any, found: Tensor) -> Tensor | None:
+    return None if _now.packed is None else _spread(found, _now.packed)
 
 
 def _spread(found: Tensor, packed: Packed) -> Tensor:
@@ -120,14 +134,16 @@ def _attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    _mask: Tensor | None,
+    mask: Tensor | None,
     *,
-    packed: Packed,
     scaling: float,
     sliding_window: int | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[Tensor, None]:
     """[1, T, H, D] from queries [1, H, T, D] and the rows' own keys and values [1, K, T, D], as transformers asks."""
+    if (packed := _now.packed) is None:
+        given = {"scaling": scaling, "sliding_window": sliding_window, **others}
+        return ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, mask, **given)  # type: ignore[no-any-return]
     before = None if packed.prefix is None else packed.prefix.cache.layers[module.layer_idx]
     seen = (packed.prefix.tokens if packed.prefix else 0) + max(end - begin for begin, end in packed.spans)
     narrow = module.layer_idx == module.config.num_hidden_layers - 1
@@ -191,3 +207,4 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, scaling: float, *, causal:
 
 
 ALL_ATTENTION_FUNCTIONS.register(_NAME, _attention)
+ALL_MASK_ATTENTION_FUNCTIONS.register(_NAME, sdpa_mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -58,10 +58,13 @@ class GuardConcepts:
 
     Args:
         name: of the scorer. prompts: of the checkpoint. picture: for the scorer of pictures.
+        learn: told of every policy, before anything is judged by it.
     """
 
-    def __init__(self, name: str, prompts: Prompts, *, picture: bool = False) -> None:
-        self._name, self._prompts, self._picture = name, prompts, picture
+    def __init__(
+        self, name: str, prompts: Prompts, *, picture: bool = False, learn: Callable[[GuardPolicy], None] | None = None
+    ) -> None:
+        self._name, self._prompts, self._picture, self._learn = name, prompts, picture, learn
         self._questions: WeakValueDictionary[_Key, Question] = WeakValueDictionary()
         self._policies: WeakValueDictionary[str, GuardPolicy] = WeakValueDictionary()
         self._lock = Lock()
@@ -76,7 +79,10 @@ class GuardConcepts:
             digests = [one.question.digest if one else "" for one in each]
             digest = content_digest(joint.digest if joint else "", *digests)
             made = GuardPolicy(joint, tuple(each), tuple(c.path for c in categories), digest)
-            return {self._name: self._policies.setdefault(content_digest(digest, *made.paths), made)}
+            made = self._policies.setdefault(content_digest(digest, *made.paths), made)
+        if self._learn is not None:
+            self._learn(made)
+        return {self._name: made}
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
         """Fixed numbers for texts and pictures, where a question is asked: see docs/models.md."""

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from worker.core.errors import ModelFailed
 from worker.core.views import Floats
-from worker.score.models.guard.cascade import Packed, can_cascade, cascading
+from worker.score.models.guard.cascade import Packed, can_cascade, forwarding, prepare
 from worker.score.models.guard.head import Head
 from worker.score.models.guard.lots import lots, side_by_side
 from worker.score.models.guard.prefixes import Prefix, Prefixes
@@ -28,7 +28,7 @@ _LEAST_TOKENS = 64  # a ceiling that out of memory never goes below
 
 class OneForward:
     """
-    Runs a causal model over rows. One thread at a time; the device's.
+    Runs a causal model over rows. Threads may ask at once: the device's, and the one that compiles policies.
 
     A shared prefix is read once, and its keys and values stand before the rows of every batch. On CPU rows are packed
     behind each other (`cascade`). Elsewhere they are padded on the right: what is causal never looks at padding, so no
@@ -52,7 +52,9 @@ class OneForward:
     ) -> None:
         self.model = model
         self.head = Head(model)
-        self._packs = can_cascade(model)
+        self.packs = can_cascade(model)  # rows behind each other, without padding
+        if self.packs:
+            prepare(model)
         self._device = next(model.parameters()).device
         self._rows, self.ceiling = batch_rows, batch_tokens
         self._prefixes = prefixes
@@ -129,7 +131,7 @@ class OneForward:
     def _tokens(self, rows: Sequence[Row], batch: Sequence[int], known: int) -> int:
         """What one forward reads: the rows' own tokens, padded where they are not packed."""
         own = [len(rows[place].ids) - known for place in batch]
-        return sum(own) if self._packs else len(own) * max(own)
+        return sum(own) if self.packs else len(own) * max(own)
 
     def _run(self, rows: Sequence[Row], batch: list[int], prefix: Prefix | None, found: Floats) -> None:
         try:
@@ -161,7 +163,7 @@ class OneForward:
                 inputs = {name: value.to(self._device) for name, value in self._picture_inputs(rows[0]).items()}
                 last = torch.tensor([inputs["input_ids"].shape[1] - 1], device=self._device)
                 hidden = self.head.hidden(**inputs, use_cache=False)
-            elif self._packs:
+            elif self.packs:
                 return self._packed(rows, prefix)
             else:
                 lengths = [len(row.ids) - known for row in rows]
@@ -180,15 +182,14 @@ class OneForward:
         """float32 [B], rows behind each other without padding, in lots that share out the cores."""
         known, cores = prefix.tokens if prefix else 0, torch.get_num_threads()
         found = np.empty(len(rows), np.float32)
-        with cascading(self.model) as inputs:
 
-            def judge(places: list[int]) -> None:
-                some = [rows[place] for place in places]
-                packed = Packed.of(some, prefix)
-                with torch.inference_mode():  # a thread's own
-                    found[places] = self.head.margins(self.head.hidden(**inputs(packed))[0, packed.last], some)
+        def judge(places: list[int]) -> None:
+            some = [rows[place] for place in places]
+            packed = Packed.of(some, prefix)
+            with torch.inference_mode(), forwarding(packed) as inputs:  # both of this thread alone
+                found[places] = self.head.margins(self.head.hidden(**inputs)[0, packed.last], some)
 
-            side_by_side(judge, lots([len(row.ids) - known for row in rows], cores), cores)
+        side_by_side(judge, lots([len(row.ids) - known for row in rows], cores), cores)
         return found
 
     def _to_device(self, ids: np.ndarray[Any, Any]) -> torch.Tensor:

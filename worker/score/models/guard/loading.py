@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from worker.score.models.guard.onednn import pack
 from worker.score.models.guard.prefixes import Prefixes
 from worker.score.models.guard.prompts import Prompts, Question, Row
 from worker.score.models.guard.remote import RemoteGuard
-from worker.score.models.guard.scorer import Guard, GuardPictures, GuardTexts, Reads
+from worker.score.models.guard.scorer import GREY, Guard, GuardPictures, GuardTexts, Reads
 from worker.score.models.guard.startup import check_answer, check_logits
 from worker.score.models.voice_safety import VoiceConcepts, VoiceSafety
 from worker.score.models.whisper import WhisperReader
@@ -43,6 +44,7 @@ class LoadedGuard(NamedTuple):
     voice: VoiceSafety | None = None
     voice_concepts: VoiceConcepts | None = None
     whisper: WhisperReader | None = None
+    packs: bool = False  # its batches compute no padding
 
 
 def load_guard(settings: GuardSettings, device: str = "auto", clock: Clock | None = None) -> LoadedGuard:
@@ -84,12 +86,15 @@ def _guard(settings: GuardSettings, place: Place, clock: Clock) -> LoadedGuard:
     marks = (checkpoint.digest, precision, _PROTOCOL, str(settings.floor), str(settings.calibration))
     digest = f"sha256:{content_digest(*marks)}"
     texts = GuardTexts(guard, prompts, ModelRef(family.name, checkpoint.name, digest))
-    concepts = GuardConcepts(family.name, prompts)
+    concepts = GuardConcepts(family.name, prompts, learn=guard.learn)
+    packs = not isinstance(reads, OneForward) or reads.packs  # servers pack, too
     if not family.pictures or processor is None or settings.remote is not None:
-        return LoadedGuard(family, checkpoint.digest, texts, concepts, None, None)
+        return LoadedGuard(family, checkpoint.digest, texts, concepts, None, None, packs=packs)
     name = f"{family.name}-pictures"
     pictures = GuardPictures(guard, prompts, ModelRef(name, checkpoint.name, digest))
-    return LoadedGuard(family, checkpoint.digest, texts, concepts, pictures, GuardConcepts(name, prompts, picture=True))
+    learn = functools.partial(guard.learn, picture=GREY)
+    picture_concepts = GuardConcepts(name, prompts, picture=True, learn=learn)
+    return LoadedGuard(family, checkpoint.digest, texts, concepts, pictures, picture_concepts, packs=packs)
 
 
 def _reads(

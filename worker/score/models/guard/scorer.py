@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import structlog
 
 from worker.core.errors import ModelFailed
 from worker.core.views import Floats, ModelRef, View, ViewKind
@@ -13,7 +15,9 @@ from worker.score.models.guard.calibration import Curve, Curves, from_context
 from worker.score.models.guard.concepts import Asked, GuardPolicy
 from worker.score.models.guard.prompts import Picture, Prompts, Question, Row
 
-_MOST_CURVES = 10_000
+_log = structlog.get_logger(__name__)
+
+GREY = np.full((64, 64, 3), 128, np.uint8)  # the picture of an empty document
 
 
 class Reads(Protocol):
@@ -33,7 +37,7 @@ class Content(NamedTuple):
 
 class Guard:
     """
-    Judges contents under policies. In the device's thread.
+    Judges contents under policies: in the device's thread, but for `learn`.
 
     The joint question first: it says how likely any category is violated, and no category can be more likely than
     that. Below `floor` this is every category's score and nothing more is asked; over it each category has a question
@@ -46,11 +50,29 @@ class Guard:
 
     def __init__(self, reads: Reads, prompts: Prompts, curves: Curves, floor: float = 0.05) -> None:
         self._reads, self._prompts, self._curves, self._floor = reads, prompts, curves, floor
-        self._learnt: dict[tuple[str, str], Curve] = {}
+        self._learnt: WeakKeyDictionary[Question, Curve] = WeakKeyDictionary()
 
     def margins(self, question: Question, texts: Sequence[str]) -> Floats:
         """float32 [N], log-odds before calibration, of neutral texts. Raises ModelFailed."""
         return self._reads.margins(self._rows([(question, Content(text)) for text in texts]))
+
+    def learn(self, policy: GuardPolicy, picture: Picture | None = None) -> None:
+        """
+        Calibrate by an empty document the questions of a policy that labels have not: when it is compiled.
+
+        Their prefixes are kept then, too. What fails is told, and left to the first content.
+
+        Args:
+            picture: of the empty document, for questions about pictures.
+        """
+        asked = [(path, one.question) for path, one in zip(policy.paths, policy.each, strict=True) if one is not None]
+        if policy.joint is not None:
+            asked.append(("", policy.joint))
+        try:
+            for question in self._fresh(asked):  # one by one: the device's batches go on between them
+                self._learn([question], picture)
+        except ModelFailed as error:
+            _log.warning("guard.not_calibrated", reason=str(error), effect="a first content waits for it")
 
     def judge(self, contents: Sequence[Content], policies: Sequence[GuardPolicy]) -> list[Floats]:
         """
@@ -91,34 +113,33 @@ class Guard:
         """Calibrated probabilities of (place of a content, question, category)."""
         if not asked:
             return []
-        fresh = {(path, q.digest): q for _, q, path in asked if self._curve(path, q) is None}
-        rows = self._rows([(question, contents[place]) for place, question, _ in asked])
-        empty = self._rows([(question, Content("", _like(contents[0]))) for question in fresh.values()])
-        margins = self._reads.margins([*rows, *empty])
-        if len(self._learnt) > _MOST_CURVES:
-            self._learnt.clear()
-        for key, margin in zip(fresh, margins[len(rows) :], strict=True):
-            self._learnt[key] = from_context(float(margin))
+        if fresh := self._fresh([(path, question) for _, question, path in asked]):
+            self._learn(fresh, None if contents[0].picture is None else GREY)
+        margins = self._reads.margins(self._rows([(question, contents[place]) for place, question, _ in asked]))
         found = []
-        for (_, question, path), margin in zip(asked, margins, strict=False):
+        for (_, question, path), margin in zip(asked, margins, strict=True):
             curve = self._curve(path, question)
             assert curve is not None, "a question without a curve. This is a bug."
             found.append(curve.probability(float(margin)))
         return found
 
     def _curve(self, path: str, question: Question) -> Curve | None:
-        return self._curves.get(path, question.digest) or self._learnt.get((path, question.digest))
+        return self._curves.get(path, question.digest) or self._learnt.get(question)
+
+    def _fresh(self, asked: Sequence[tuple[str, Question]]) -> list[Question]:
+        """Questions without a curve, each once."""
+        return list(dict.fromkeys(question for path, question in asked if self._curve(path, question) is None))
+
+    def _learn(self, questions: Sequence[Question], picture: Picture | None) -> None:
+        empty = self._rows([(question, Content("", picture)) for question in questions])
+        for question, margin in zip(questions, self._reads.margins(empty), strict=True):
+            self._learnt[question] = from_context(float(margin))
 
     def _rows(self, asked: Sequence[tuple[Question, Content]]) -> list[Row]:
         """Texts in one go: fast tokenizers use all cores, and content-first prompts find what they share."""
         if any(content.picture is not None for _, content in asked):
             return [self._prompts.picture_row(q, c.text, c.picture) for q, c in asked if c.picture is not None]
         return self._prompts.rows([(question, content.text) for question, content in asked])
-
-
-def _like(content: Content) -> Picture | None:
-    """The picture of an empty document, where contents have one: even grey."""
-    return None if content.picture is None else np.full((64, 64, 3), 128, np.uint8)
 
 
 class GuardTexts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -83,12 +84,12 @@ def test_what_is_clean_to_the_joint_question_is_asked_no_further(nemotron: Tiny)
     scores = GuardTexts(Guard(answering, nemotron.prompts, Curves("")), nemotron.prompts, REF).score(
         [view("hello"), view("hello"), view("hi")], [policy] * 3
     )
-    assert answering.batches == [3]  # two texts and the empty document: a repeat is no work
+    assert answering.batches == [1, 2]  # the empty document, and two texts: a repeat is no work
     assert scores[0][[0, 2]] == pytest.approx(1 / (1 + np.exp(4)), rel=1e-4)
     answering.margin = lambda row: 1.0
     answering.batches.clear()
     GuardTexts(Guard(answering, nemotron.prompts, Curves("")), nemotron.prompts, REF).score([view("hello")], [policy])
-    assert answering.batches == [2, 4]  # the joint one; then two categories, each with its empty document
+    assert answering.batches == [1, 1, 2, 2]  # the joint one; then two categories, each after its empty document
 
 
 def test_a_taxonomy_of_its_own_is_asked_by_name(guard_of: Callable[[str], Tiny]) -> None:
@@ -130,11 +131,40 @@ def test_an_overeager_prompt_is_calibrated_by_an_empty_document(nemotron: Tiny) 
     assert scored(-6.0, 2.0) == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-3)
 
 
-def test_curves_of_labels_are_read_from_their_file(nemotron: Tiny, tmp_path: object) -> None:
-    """By model, category and question: another question goes by the empty document again."""
-    from pathlib import Path
+def test_questions_are_calibrated_when_their_policy_is_compiled(nemotron: Tiny, tmp_path: Path) -> None:
+    """Each once, whoever shares it, but those that labels have; so the first content waits for nothing."""
+    answering = Answering(lambda row: 1.0)
+    policy = GuardConcepts("guard", nemotron.prompts).compile(TREE)["guard"]
+    save(tmp_path / "c.json", "m", {("trade", policy.each[2].question.digest): Curve.line(Line(1, 0), "platt")})
+    guard = Guard(answering, nemotron.prompts, Curves("m", tmp_path / "c.json"), floor=0.0)
+    concepts = GuardConcepts("guard", nemotron.prompts, learn=guard.learn)
+    first, again = concepts.compile(TREE)["guard"], concepts.compile(TREE[:2])["guard"]
+    assert answering.batches == [1, 1]  # hate, and both together; hate alone is known
+    answering.batches.clear()
+    GuardTexts(guard, nemotron.prompts, REF).score([view("hello")] * 2, [first, again])
+    assert answering.batches == [1, 3]
 
-    file = Path(str(tmp_path)) / "curves.json"
+
+def test_a_calibration_that_fails_is_left_to_the_first_content(nemotron: Tiny) -> None:
+    """A server that is away while a policy is compiled keeps no policy out of force."""
+    answering = Answering(lambda row: 1 / 0)
+    answering.margins = lambda rows: _fail()  # type: ignore[method-assign]
+    guard = Guard(answering, nemotron.prompts, Curves(""))
+    policy = GuardConcepts("guard", nemotron.prompts, learn=guard.learn).compile(TREE[:1])["guard"]
+    del answering.margins
+    answering.margin = lambda row: 2.0
+    score = GuardTexts(guard, nemotron.prompts, REF).score([view("hello")], [policy])[0][0]
+    assert answering.batches == [1, 1]
+    assert score == pytest.approx(0.05, abs=1e-3)
+
+
+def _fail() -> Floats:
+    raise ModelFailed("away")
+
+
+def test_curves_of_labels_are_read_from_their_file(nemotron: Tiny, tmp_path: Path) -> None:
+    """By model, category and question: another question goes by the empty document again."""
+    file = tmp_path / "curves.json"
     policy = GuardConcepts("guard", nemotron.prompts).compile(TREE[:1])["guard"]
     digest = policy.each[0].question.digest
     save(file, "m", {("hate", digest): Curve.line(Line(0.5, -1.0), "platt")})
@@ -199,5 +229,5 @@ def test_a_picture_is_judged_with_its_text(nemotron: Tiny) -> None:
     margin = np.log(expected / (1 - expected))
     curve = loaded.pictures._guard._learnt  # what the empty document said is taken off
     score = judged("you")
-    assert score == pytest.approx(curve["hate", question.digest].probability(float(margin)), abs=1e-4)
+    assert score == pytest.approx(curve[question].probability(float(margin)), abs=1e-4)
     assert abs(score - judged(None)) > 1e-6

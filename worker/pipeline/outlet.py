@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -116,31 +116,39 @@ class Outlet:
         Raises:
             RecordsTooLarge: trying again cannot help.
         """
+        line = slots[0].key if slots and self._flow.order is Order.BY_PARTITION else None
+        try:
+            await self._publish_once(slots, decided, state, line)
+        except PublishFailed:  # only then: the library's loop would cost a tenth of what a light event does
+            async for attempt in stamina.retry_context(
+                on=PublishFailed, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
+            ):
+                with attempt:
+                    self._flow.metrics.publish_retries.inc()
+                    await self._publish_once(slots, decided, state, line)
+        self._flow.failing.discard(line)
+
+    async def _publish_once(
+        self, slots: Sequence[Slot], decided: Sequence[Decided | None], state: Sequence[Outgoing], line: Hashable
+    ) -> None:
+        """One attempt. Raises PublishFailed, RecordsTooLarge."""
         flow = self._flow
-        line = slots[0].key if slots and flow.order is Order.BY_PARTITION else None
-        async for attempt in stamina.retry_context(
-            on=PublishFailed, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
-        ):
-            with attempt:
-                if attempt.num > 1:
-                    flow.metrics.publish_retries.inc()
-                here = [(slot, one) for slot, one in zip(slots, decided, strict=True) if not flow.is_stale(slot)]
-                outgoing = _leaving(here)
-                offsets = _offsets([slot for slot, _ in here]) if flow.order is Order.BY_PARTITION else {}
-                if not outgoing and not offsets:
-                    break
-                outgoing += [one for one in state if one.source.of in offsets]
-                try:
-                    await self._transport.publish(outgoing, offsets, flow.suspects.marks(offsets))
-                    if offsets:
-                        flow.metrics.transactions.labels("ok").inc()
-                except PublishFailed as error:
-                    if offsets:
-                        flow.metrics.transactions.labels("failed").inc()
-                    flow.failing.add(line)
-                    log.warning("publish.failed", records=len(outgoing), attempt=attempt.num, error=str(error))
-                    raise
-        flow.failing.discard(line)
+        here = [(slot, one) for slot, one in zip(slots, decided, strict=True) if not flow.is_stale(slot)]
+        outgoing = _leaving(here)
+        offsets = _offsets([slot for slot, _ in here]) if flow.order is Order.BY_PARTITION else {}
+        if not outgoing and not offsets:
+            return
+        outgoing += [one for one in state if one.source.of in offsets]
+        try:
+            await self._transport.publish(outgoing, offsets, flow.suspects.marks(offsets))
+        except PublishFailed as error:
+            if offsets:
+                flow.metrics.transactions.labels("failed").inc()
+            flow.failing.add(line)
+            log.warning("publish.failed", records=len(outgoing), error=str(error))
+            raise
+        if offsets:
+            flow.metrics.transactions.labels("ok").inc()
 
     async def commit_regularly(self) -> None:
         """Commit the gap-free prefix every interval, until cancelled."""

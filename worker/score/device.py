@@ -60,7 +60,7 @@ class Device:
         clock: where time is read; the same that the lanes have.
         on_done: called on the loop's thread with the answers of one batch. Must not raise.
         on_batch: called on the loop's thread after each batch, for metrics.
-        threads: batches that may run at once; 1 unless the models leave cores idle.
+        threads: batches that may run at once, each of another lane; 1 unless the models leave cores idle.
         hung_s: a batch that runs for longer is given up: its views are judged one by one by another thread, and the
             one that hangs again is answered with `ModelFailed`. A thread cannot be ended, so each costs one for good.
         on_lost: called on the loop's thread with the lane and how many threads are lost by now.
@@ -171,8 +171,7 @@ class Device:
         self._answer_late()
         while not self._closed and self._running <= self._threads:
             # one batch ahead of the threads, so that they need not wait for this loop
-            busy = {run.lane.name for run in self._runs}
-            following = self._dispatch.next(ahead=self._running == self._threads, busy=busy)
+            following = self._dispatch.next(ahead=self._running == self._threads, busy=self._busy())
             if following is None:
                 break
             lane, batch = following
@@ -180,11 +179,15 @@ class Device:
             self._out += len(batch.items)
             self._hand(_Run(lane, batch))
         if self._loop is not None and not self._closed and self._running < self._threads:
-            wait_s = self._dispatch.wait_s(busy={run.lane.name for run in self._runs})
+            wait_s = self._dispatch.wait_s(busy=self._busy())
             if wait_s is not None:
                 self._timer = self._loop.call_later(wait_s, self._pump)
         if not self._running and not self._late and not self.waiting:
             self._empty.set()
+
+    def _busy(self) -> set[str]:
+        """Lanes that wait for their own batch; with one thread none does, since it takes one batch after the other."""
+        return {run.lane.name for run in self._runs} if self._threads > 1 else set()
 
     def _answer_late(self) -> None:
         """Answer what nobody wants any more, in a turn of its own: it may lead to new work."""

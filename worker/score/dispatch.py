@@ -38,14 +38,14 @@ class Dispatch:
 
         ahead: while another batch runs. Then only a full batch, which could not get better by waiting, and none while
             anything has a deadline: what is most urgent may be another batch by then.
-        busy: lanes with a batch under way: only a full one goes, since what waits for that gains company.
+        busy: lanes with a batch under way, which are left out: what waits there gains company.
         """
         if ahead and any(lane.batcher.deadline < float("inf") for lane in self._lanes):
             return None
         due = [
             lane
             for lane in self._lanes
-            if lane.batcher.due_in_s() == 0.0 and (lane.batcher.full or not (ahead or lane.name in busy))
+            if lane.batcher.due_in_s() == 0.0 and lane.name not in busy and (lane.batcher.full or not ahead)
         ]
         if not due:
             return None

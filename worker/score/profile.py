@@ -27,7 +27,7 @@ PROCESSOR = "the processor"
 # Most items and most padded cost of one batch: tokens, pixels, samples.
 _TEXT = (64, 8_192)
 _IMAGE = (16, 32_000_000)
-_AUDIO = (8, 8 * 30 * 16_000)
+_AUDIO = (16, 8 * 30 * 16_000)
 _AT_ONCE = 2  # batches on the processor: while one decodes speech word by word, another lane's fills what it leaves
 
 
@@ -59,7 +59,7 @@ class Models:
     cascade: Callable[[Callable[[str], bool]], Cascade] | None = None  # given whether the first model reads a language
     repeats: int = 0  # answers of a guard that are kept a tenant
     languages: frozenset[str] = frozenset()  # ISO 639-1, that the text model reads; none: it does not say
-    at_once: int = 1  # batches that may run at once; above 1 every model bears calls from several threads
+    at_once: int = 1  # batches that may run at once, each of another model
 
     @property
     def refs(self) -> list[ModelRef]:
@@ -165,7 +165,7 @@ def guarded(embedded: Models, guard: LoadedGuard, settings: Mapping[str, Any]) -
         limits=limits,
         cascade=functools.partial(Cascade, first, name, band, minilm.says),
         repeats=settings["repeats"],
-        at_once=1,  # a guard keeps a prefix between its calls
+        at_once=1,  # torch takes every core for one batch
         languages=guard.family.languages | minilm.languages if guard.family.languages else frozenset(),
     )
 

@@ -84,6 +84,14 @@ async def decided(bench: Bench, events: Sequence[bytes]) -> dict[str, dict[str, 
     return {decision["event_id"]: decision for decision in bench.decisions()}
 
 
+def test_the_guards_lane_waits_and_packs(embedded: Models, tiny_guard: LoadedGuard) -> None:
+    """For company as long as the embedded lanes may; a guard on CPU computes no padding."""
+    waiting = {name: replace(limits, wait_s=0.02) for name, limits in embedded.limits.items()}
+    models = models_with(replace(embedded, limits=waiting), tiny_guard)
+    assert models.limits[tiny_guard.texts.ref.name].wait_s == 0.02
+    assert models.limits[tiny_guard.texts.ref.name].packs
+
+
 async def test_a_real_guard_judges_what_is_left_open(
     guarded_settings: Settings, embedded: Models, tiny_guard: LoadedGuard
 ) -> None:

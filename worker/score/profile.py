@@ -142,20 +142,20 @@ def guarded(embedded: Models, guard: LoadedGuard, settings: Mapping[str, Any]) -
     scorers, compilers = dict(embedded.scorers), [embedded.concepts, guard.text_concepts]
     name = guard.texts.ref.name
     scorers[name] = guard.texts
-    limits = dict(embedded.limits)
-    limits[name] = BatchLimits(settings["batch_rows"], settings["batch_tokens"], packs=guard.packs)
+    limits, wait_s = dict(embedded.limits), embedded.limits[first].wait_s
+    limits[name] = BatchLimits(settings["batch_rows"], settings["batch_tokens"], wait_s, packs=guard.packs)
     if guard.pictures is not None and guard.picture_concepts is not None:
         scorers[guard.pictures.ref.name] = guard.pictures
         compilers.append(guard.picture_concepts)
-        limits[guard.pictures.ref.name] = BatchLimits(*_IMAGE)
+        limits[guard.pictures.ref.name] = BatchLimits(*_IMAGE, wait_s)
     readers = dict(embedded.readers)
     if guard.voice is not None and guard.voice_concepts is not None:
         scorers[guard.voice.ref.name] = guard.voice
         compilers.append(guard.voice_concepts)
-        limits[guard.voice.ref.name] = BatchLimits(*_AUDIO)
+        limits[guard.voice.ref.name] = BatchLimits(*_AUDIO, wait_s)
     if guard.whisper is not None:
         readers[ViewKind.AUDIO] = (guard.whisper.ref.name, guard.whisper)
-        limits[guard.whisper.ref.name] = BatchLimits(*_AUDIO)
+        limits[guard.whisper.ref.name] = BatchLimits(*_AUDIO, wait_s)
     return replace(
         embedded,
         tokenizer=EveryText(minilm),

@@ -32,14 +32,20 @@ class Checkpoint:
 
     @classmethod
     def open(
-        cls, place: str, *, revision: str | None = None, sha256: str | None = None, weights: bool = True
+        cls,
+        place: str,
+        *,
+        revision: str | None = None,
+        sha256: str | None = None,
+        weights: bool = True,
+        setting: str = "models.guard.sha256",
     ) -> Checkpoint:
         """
         Find a checkpoint and check it; weights are looked at by their digest alone.
 
         Args:
             place: a folder, else the name of a repository on the hub. revision: of the repository.
-            sha256: the digest that it must have. weights: False where a server has them.
+            sha256: the digest that it must have, by the setting `setting`. weights: False where a server has them.
 
         Raises:
             WeightsRejected: files are missing, or the digest is another one.
@@ -54,7 +60,7 @@ class Checkpoint:
         if sha256 is not None and sha256 != digest:
             raise WeightsRejected(
                 f"checkpoint {name} is not the pinned one: expected sha256 {sha256}, found {digest}, "
-                "fetch it again or change models.guard.sha256"
+                f"fetch it again or change {setting}"
             )
         return cls(folder, name, digest, config)
 

@@ -52,10 +52,12 @@ def load_guard(settings: GuardSettings, device: str = "auto", clock: Clock | Non
     place: Place = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     loaded = _guard(settings, place, clock or SystemClock())
     if settings.voice:
-        voice = VoiceSafety(Checkpoint.open(settings.voice, sha256=settings.voice_sha256), place)
+        named = "models.guard.voice_sha256"
+        voice = VoiceSafety(Checkpoint.open(settings.voice, sha256=settings.voice_sha256, setting=named), place)
         loaded = loaded._replace(voice=voice, voice_concepts=VoiceConcepts(voice.heads))
     if settings.whisper:
-        whisper = WhisperReader(Checkpoint.open(settings.whisper, sha256=settings.whisper_sha256), place)
+        named = "models.guard.whisper_sha256"
+        whisper = WhisperReader(Checkpoint.open(settings.whisper, sha256=settings.whisper_sha256, setting=named), place)
         loaded = loaded._replace(whisper=whisper)
     return loaded
 

@@ -70,6 +70,7 @@ class RemoteGuard:
     ) -> None:
         self._settings = settings
         self._circuit = Circuit(settings.failures, settings.rest_s, clock)
+        self._told = threading.Lock()  # of the circuit: policies are compiled while batches run
         self._transport = transport
         self._loop = asyncio.new_event_loop()
         self._client: httpx.AsyncClient | None = None
@@ -88,14 +89,18 @@ class RemoteGuard:
         """
         if any(row.picture is not None for row in rows):
             raise ModelFailed("the remote guard takes no pictures: token ids hold none")
-        if not self._circuit.allows():
+        with self._told:
+            allowed = self._circuit.allows()
+        if not allowed:
             raise ModelFailed("the remote guard failed too often and is left alone for a while")
         try:
             found = asyncio.run_coroutine_threadsafe(self._all(rows), self._loop).result()
         except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, IndexError) as error:
-            self._circuit.told(well=False)
+            with self._told:
+                self._circuit.told(well=False)
             raise ModelFailed(f"the remote guard failed on {len(rows)} rows: {type(error).__name__}") from error
-        self._circuit.told(well=True)
+        with self._told:
+            self._circuit.told(well=True)
         return np.array(found, np.float32)
 
     def close(self) -> None:

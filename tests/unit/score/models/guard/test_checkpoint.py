@@ -77,6 +77,8 @@ def test_the_digest_covers_weights_template_and_tokenizer(nemotron: Tiny, copy: 
     template.write_text(template.read_text("utf-8").replace("safe or unsafe", "safe"), "utf-8")
     with pytest.raises(WeightsRejected, match="not the pinned one"):
         Checkpoint.open(str(copy), sha256=pinned)
+    with pytest.raises(WeightsRejected, match=r"models\.guard\.voice_sha256"):  # what is to be changed is named
+        load_guard(GuardSettings(path=str(copy), answers="warn", voice=str(copy), voice_sha256=pinned), "cpu")
 
 
 def test_it_loads_from_the_hubs_cache(nemotron: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -44,6 +45,27 @@ def test_lots_give_the_scores_of_one_forward(
     found = probability(OneForward(one.model, prefixes=Prefixes(1 << 30)).margins(rows))
     assert np.abs(found - expected).max() < 1e-4
     assert torch.get_num_threads() == CORES
+
+
+def test_threads_that_ask_at_once_get_their_own_scores(nemotron: Tiny) -> None:
+    """A policy is compiled while a batch runs: neither sees the other's rows, nor does a plain forward beside them."""
+    forward = OneForward(nemotron.model, prefixes=Prefixes(1 << 30))
+    asked = [rows_of(nemotron, [f"{n} you", "hello " * n]) for n in range(1, 5)]
+    expected = [forward.margins(rows) for rows in asked]
+    ids = torch.from_numpy(asked[0][0].ids).long()[None]
+
+    def plain() -> torch.Tensor:
+        with torch.inference_mode():
+            logits: torch.Tensor = nemotron.model(input_ids=ids, use_cache=False).logits
+            return logits
+
+    before = plain()
+    with ThreadPoolExecutor(3) as pool:
+        beside = [pool.submit(plain) for _ in range(4)]
+        fresh = OneForward(nemotron.model, prefixes=Prefixes(1 << 30))
+        found = list(pool.map(fresh.margins, asked * 2))
+    assert all(np.abs(one - other).max() < 1e-4 for one, other in zip(found, expected * 2, strict=True))
+    assert all(torch.allclose(one.result(), before, atol=1e-4) for one in beside)
 
 
 def test_an_error_of_one_lot_is_raised_when_none_runs_any_more() -> None:

@@ -46,9 +46,11 @@ def side_by_side(run: Callable[[list[int]], None], some: Sequence[list[int]], co
         return
     waiting, failed = deque(some), list[Exception]()
     at_once = min(cores, len(some))
+    ready = threading.Barrier(at_once + 1)
 
     def work() -> None:
         torch.set_num_threads(cores // at_once)  # of this thread, and of those that begin later: undone below
+        ready.wait()
         while not failed:
             try:
                 lot = waiting.popleft()
@@ -62,8 +64,9 @@ def side_by_side(run: Callable[[list[int]], None], some: Sequence[list[int]], co
     threads = [threading.Thread(target=work, name=f"guard-lot-{n}", daemon=True) for n in range(at_once)]
     for thread in threads:
         thread.start()
+    ready.wait()
+    torch.set_num_threads(cores)
     for thread in threads:
         thread.join()
-    torch.set_num_threads(cores)
     if failed:
         raise failed[0]

@@ -65,7 +65,7 @@ class Timed(MemoryTransport):
 
     def __init__(self, queue: MemoryLog, settings: Settings) -> None:
         super().__init__(queue, settings.topics)
-        self.published: dict[str, tuple[float, str, bool]] = {}  # when, the action, whether a window was scored
+        self.published: dict[str, tuple[float, str, bytes]] = {}  # when, the action, the decision
         self.more = asyncio.Event()
 
     async def publish(
@@ -75,9 +75,8 @@ class Timed(MemoryTransport):
         now = time.monotonic()
         for record in outgoing:
             headers = dict(record.headers)
-            decision = orjson.loads(record.value or b"{}")
             number = headers["event-id"].decode()
-            self.published[number] = (now, headers["action"].decode(), bool(decision["scores"]))
+            self.published[number] = (now, headers["action"].decode(), record.value or b"{}")
         self.more.set()
 
 
@@ -138,7 +137,7 @@ async def ours(models: Models, calls: int) -> Figures:
             found = transport.published.get(f"call-{n}:{place}")
             late = (found[0] if found else deadline) - (begun + phase + (place + 1) * CHUNK_S)
             closes = (place + 1) % per_hop == 0
-            if found and closes and found[2]:
+            if found and closes and orjson.loads(found[2])["scores"]:
                 figures.closing.append(late)
                 for stage, spent in stages.spent(f"call-{n}:{place}", found[0] - late, found[0]).items():
                     figures.stages[stage].append(spent)

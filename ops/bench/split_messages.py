@@ -13,6 +13,7 @@ level.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import io
@@ -195,9 +196,12 @@ def shift(harmless_strengths: Sequence[float], alarms: float) -> float:
 
 def main() -> None:
     """Print a line for each share of false alarms, and last one of name=value pairs."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=SEED)
+    asked = parser.parse_args()
     models = load_models(load().models.model_dump())
     policy = open_folder(ROOT / "policies").compiled("default", models.concepts)
-    random = Random(SEED)
+    random = Random(asked.seed)
     bad, good = rows()
     lines = [line for line in EVERYDAY.read_text().splitlines() if line and not set(line) & set("#={}|")]
     pieces, whole = split(bad, lines, random)

@@ -16,7 +16,7 @@ from worker.core.events import PartType
 from worker.core.views import Floats, TextSource
 from worker.score.calibration import RATES, thresholds
 from worker.score.models.adapted import Adaptation
-from worker.score.models.minilm import EXCERPT, MiniLM
+from worker.score.models.minilm import MiniLM, read_views
 from worker.score.models.minilm_encoders import CpuEncoder
 from worker.window.views import Views
 
@@ -79,9 +79,8 @@ def event_odds(model: MiniLM, texts: Sequence[str]) -> Floats:
             for place, text in enumerate(batch, first)
             for view in views.texts([(TextSource("parts/0", text, (PartType.TEXT,)), views.normalised(text))])[0]
         ]
-        seen = model.read([view.content for _, view in asked]).log_odds
-        for (place, view), odds in zip(asked, seen, strict=True):
-            found[place] = np.maximum(found[place], odds - EXCERPT * view.excerpt)
+        seen, less = read_views(model, [view for _, view in asked])
+        np.maximum.at(found, [place for place, _ in asked], seen.log_odds - less[:, None])
     return found
 
 

@@ -25,12 +25,12 @@ from ops.quality.writing import PAGE, put
 from train.calibrate import SILENT
 from train.custom import Custom
 from worker.core.events import PartType
-from worker.core.views import Floats, TextSource
+from worker.core.views import Floats, TextSource, View
 from worker.quality.attacks import ATTACKS
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.models.adapted import published
-from worker.score.models.minilm import EXCERPT, MiniLM
-from worker.score.models.minilm_encoders import CpuEncoder
+from worker.score.models.minilm import MiniLM, read_views
+from worker.score.models.minilm_encoders import CpuEncoder, Reading
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ _HEADER = (
     "| harmless flagged, attacked |\n| --- | --- | --- | --- | --- | --- |\n"
 )
 
-Score = Callable[[Sequence[Any]], Floats]  # token ids of views to the highest log-odds, float32 [N]
+Score = Callable[[Reading], Floats]  # what is seen in views to the highest log-odds, float32 [N]
 
 
 class Texts(NamedTuple):
@@ -64,16 +64,16 @@ class Reader:
 
     def highest(self, events: Sequence[tuple[str, ...]]) -> Floats:
         """float32 [N]: the highest log-odds of each event over its views."""
-        asked = [(place, *view) for place, parts in enumerate(events) for view in self._views(parts)]
-        asked.sort(key=lambda view: len(view[1]))
+        asked = [(place, view) for place, parts in enumerate(events) for view in self._views(parts)]
+        asked.sort(key=lambda view: view[1].cost)
         found = np.full(len(events), SILENT, np.float32)
         for first in range(0, len(asked), _BATCH):
             batch = asked[first : first + _BATCH]
-            scores = self.score([ids for _, ids, _ in batch]) - EXCERPT * np.array([cut for _, _, cut in batch])
-            np.maximum.at(found, [place for place, _, _ in batch], scores.astype(np.float32))
+            seen, less = read_views(self.model, [view for _, view in batch])
+            np.maximum.at(found, [place for place, _ in batch], (self.score(seen) - less).astype(np.float32))
         return found
 
-    def _views(self, parts: tuple[str, ...]) -> Iterator[tuple[Any, bool]]:
+    def _views(self, parts: tuple[str, ...]) -> Iterator[View]:
         views = Views(self.model)
         sources = [TextSource(f"parts/{n}", text, (PartType.TEXT,)) for n, text in enumerate(parts)]
         whole = views.joint(sources) if self.joint else None
@@ -81,7 +81,7 @@ class Reader:
         pairs = [(source, views.normalised(source.text) if self.normalised else None) for source in read]
         for view in views.texts(pairs)[0]:
             if self.sentences or not view.excerpt:
-                yield view.content, view.excerpt
+                yield view
 
 
 def readers(threads: int) -> list[Reader]:
@@ -89,8 +89,8 @@ def readers(threads: int) -> list[Reader]:
     model = MiniLM("cpu", threads)
     before = MiniLM(encoder=CpuEncoder(threads, adapted=published()))
 
-    def heads(contents: Sequence[Any]) -> Floats:
-        highest: Floats = model.read(contents).log_odds.max(1)
+    def heads(seen: Reading) -> Floats:
+        highest: Floats = seen.log_odds.max(1)
         return highest
 
     words = _by_words(before)
@@ -110,8 +110,8 @@ def _by_words(model: MiniLM) -> Score:
     ]
     heads = TextConcepts(model).compile(categories)[NAME]
 
-    def score(contents: Sequence[Any]) -> Floats:
-        chances = heads.probabilities(*model.read(contents)).max(1)
+    def score(seen: Reading) -> Floats:
+        chances = heads.probabilities(*seen).max(1)
         odds: Floats = np.log(chances / (1 - chances))
         return odds
 

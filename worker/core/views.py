@@ -100,6 +100,7 @@ class View:
     scale: float = 1.0  # original pixels per pixel, for IMAGE
     text: str | None = None  # TEXT: the characters of `content`; IMAGE: what the event says beside the picture
     excerpt: bool = False  # a sentence out of a long text: one of many chances of a false alarm, so it must be clearer
+    beside: tuple[Any, ...] = ()  # TEXT: contents of an excerpt's neighbours; one that is foreign to them counts whole
     window: int | None = None  # place among the event's windows of the one that it is a view of
     word_times: bool = False  # AUDIO: a segment for each word, so that readings which overlap can be stitched
 

@@ -18,7 +18,9 @@ OVERLAP_TOKENS: Final = 32
 BUDGET_TOKENS: Final = 32_768
 SENTENCE_TOKENS: Final = (4, 40)  # fewest and most of a sentence by itself; a longer one is cut
 _SENTENCE_OVERLAP: Final = 8
+NEIGHBOURS: Final = 2  # on either side, that a sentence is compared with
 _END = re.compile(r"[.!?]+[\"')\]]*(?:\s|$)|[\u3002\uff01\uff1f\u061f]|\n")
+_Place = tuple[int, int]  # [start, end) in tokens
 _Span = Callable[[int, int], tuple[int, int]]
 
 
@@ -114,6 +116,14 @@ def sentences(text: str, offsets: Any, window: int) -> list[tuple[int, int]]:
     return places
 
 
+def _beside(places: Sequence[_Place]) -> dict[_Place, list[_Place]]:
+    """The neighbours of each excerpt, two on either side."""
+    return {
+        place: [*places[max(0, at - NEIGHBOURS) : at], *places[at + 1 : at + 1 + NEIGHBOURS]]
+        for at, place in enumerate(places)
+    }
+
+
 class _Cutter:
     """Cuts token sequences into views until the event's budget is spent."""
 
@@ -128,6 +138,7 @@ class _Cutter:
         """Views of one token sequence; `span` maps its text's characters to the source's."""
         wide = windows(len(ids), self._window, self._overlap)
         close = sentences(text, offsets, self._window) if len(wide) > 1 or _of_call(source) else []
+        beside = _beside(close) if len(wide) > 1 else {}
         for excerpt, (start, end) in [(False, place) for place in wide] + [(True, place) for place in close]:
             piece = ids[start:end]
             key = (tuple(source.types), source.window, piece.tobytes())
@@ -150,6 +161,7 @@ class _Cutter:
                     evidence,
                     text=text[slice(*place)],
                     excerpt=excerpt,
+                    beside=tuple(ids[slice(*near)] for near in beside.get((start, end), ())) if excerpt else (),
                     window=source.window,
                 )
             )

@@ -90,6 +90,22 @@ def test_a_long_text_is_read_sentence_by_sentence_as_well() -> None:
     ]
 
 
+def test_a_sentence_of_a_long_text_has_its_neighbours_beside_it() -> None:
+    """Two on either side, in order; whole windows have none."""
+    told = ["one man fed ducks.", "two women fed geese.", "three boys fed swans.", "four girls fed crows."]
+    words = Words(window_tokens=12)
+    views, _ = text_views([(source(" ".join(told)), None)], words)
+    contents = [view.content.tolist() for view in views if view.excerpt]
+    assert len(contents) == 4
+    assert [[near.tolist() for near in view.beside] for view in views if view.excerpt] == [
+        contents[1:3],
+        [contents[0], *contents[2:4]],
+        [*contents[0:2], contents[3]],
+        contents[1:3],
+    ]
+    assert all(view.beside == () for view in views if not view.excerpt)
+
+
 @given(st.lists(st.sampled_from(["word", "word.", "word!\n", "\n", "word?"]), max_size=80))
 def test_every_word_of_a_long_text_is_in_a_sentence(pieces: list[str]) -> None:
     """None is left out between two sentences or at the end."""

@@ -13,7 +13,7 @@ from worker.core.views import View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
 from worker.score.models import minilm_encoders
 from worker.score.models.adapted import LABELS, Adaptation, adaptation, published
-from worker.score.models.minilm import MiniLM, MiniLMScorer
+from worker.score.models.minilm import EXCERPT, OWN, MiniLM, MiniLMScorer, read_views
 
 pytestmark = pytest.mark.models
 
@@ -89,6 +89,32 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
     np.testing.assert_allclose(scores[0], one.probabilities(*seen)[0], atol=1e-4)
     np.testing.assert_allclose(scores[1], two.probabilities(*seen)[1], atol=1e-4)
     np.testing.assert_allclose(scores[2], two.probabilities(*seen)[2], atol=1e-4)
+
+
+def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: MiniLM) -> None:
+    """Harm hidden in a tale of gardens is read as if alone; a fight in a tale of fights is read in its company."""
+    gardens = ["She planted beans in spring and tomatoes in May.", "The roses by the fence need water twice a week."]
+    fights = ["He swung the axe and split the orc's skull.", "Blood ran down the blade as the goblins fell."]
+    threat = "I will cut your throat, and your blood will run down my blade."
+
+    def excerpt(text: str, neighbours: list[str]) -> View:
+        content, *beside = (ids for ids, _ in model.encode([text, *neighbours]))
+        view = View("parts/0", ViewKind.TEXT, (PartType.TEXT,), content, len(content))
+        view.excerpt, view.beside = True, tuple(beside)
+        return view
+
+    views = [excerpt(threat, gardens), excerpt(threat, fights), excerpt(threat, []), excerpt(threat, gardens)]
+    views[-1].excerpt = False
+    seen, less = read_views(model, views)
+    assert (less[0], less[2], less[3]) == (0, EXCERPT, 0)
+    assert 0 < less[1] <= OWN
+    np.testing.assert_array_equal(seen.log_odds, seen.log_odds[[0]].repeat(4, 0))
+    scorer = MiniLMScorer(model, TextConcepts(model))
+    trained = np.arange(len(LABELS))
+    heads = Heads(np.zeros((13, 397), np.float32), np.zeros(13, np.float32), np.ones(13, np.bool_), "", trained)
+    told = np.array(scorer.score(views, [heads] * 4), np.float64)
+    odds = np.log(told / (1 - told))
+    np.testing.assert_allclose(odds[3] - odds, np.repeat(less[:, None], 13, 1), atol=0.01)
 
 
 def test_a_damaged_copy_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

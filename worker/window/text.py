@@ -20,6 +20,8 @@ SENTENCE_TOKENS: Final = (4, 40)  # fewest and most of a sentence by itself; a l
 _SENTENCE_OVERLAP: Final = 8
 NEIGHBOURS: Final = 2  # on either side, that a sentence is compared with
 _END = re.compile(r"[.!?]+[\"')\]]*(?:\s|$)|[\u3002\uff01\uff1f\u061f]|\n")
+# A sentence without its mark, before a capital: "...i will find you The library is open". A name begins so too.
+_END_OR_CAPITAL = re.compile(_END.pattern + r"|(?<=[a-z0-9,;:)\]]) (?=[A-Z][a-z]+ [a-z])")
 _Place = tuple[int, int]  # [start, end) in tokens
 _Span = Callable[[int, int], tuple[int, int]]
 
@@ -100,12 +102,12 @@ def windows(tokens: int, window: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, start + size) for start in starts]
 
 
-def sentences(text: str, offsets: Any, window: int) -> list[tuple[int, int]]:
+def sentences(text: str, offsets: Any, window: int, end: re.Pattern[str] = _END) -> list[_Place]:
     """[start, end) in tokens of each sentence, short ones joined to the next, long ones cut; every token is in one."""
     fewest, most = SENTENCE_TOKENS
-    ends = [found.end() for found in _END.finditer(text)] + [len(text)]
+    ends = [found.end() for found in end.finditer(text)] + [len(text)]
     stops = np.searchsorted(offsets[:, 1], ends, side="right").tolist()
-    places: list[tuple[int, int]] = []
+    places: list[_Place] = []
     start = 0
     for stop in [stop for stop in stops if stop < len(offsets)] + [len(offsets)]:
         if stop - start < fewest and stop < len(offsets):
@@ -116,12 +118,15 @@ def sentences(text: str, offsets: Any, window: int) -> list[tuple[int, int]]:
     return places
 
 
-def _beside(places: Sequence[_Place]) -> dict[_Place, list[_Place]]:
-    """The neighbours of each excerpt, two on either side."""
-    return {
-        place: [*places[max(0, at - NEIGHBOURS) : at], *places[at + 1 : at + 1 + NEIGHBOURS]]
-        for at, place in enumerate(places)
-    }
+def _excerpts(text: str, offsets: Any, window: int) -> dict[_Place, list[_Place]]:
+    """The sentences of a long text, cut before capitals and not, each with two neighbours on either side."""
+    found: dict[_Place, list[_Place]] = {}
+    for end in (_END, _END_OR_CAPITAL):
+        places = sentences(text, offsets, window, end)
+        for at, place in enumerate(places):
+            near = [*places[max(0, at - NEIGHBOURS) : at], *places[at + 1 : at + 1 + NEIGHBOURS]]
+            found.setdefault(place, near)
+    return found
 
 
 class _Cutter:
@@ -137,9 +142,15 @@ class _Cutter:
     def add(self, source: TextSource, path: str, text: str, ids: Any, offsets: Any, span: _Span) -> None:
         """Views of one token sequence; `span` maps its text's characters to the source's."""
         wide = windows(len(ids), self._window, self._overlap)
-        close = sentences(text, offsets, self._window) if len(wide) > 1 or _of_call(source) else []
-        beside = _beside(close) if len(wide) > 1 else {}
-        for excerpt, (start, end) in [(False, place) for place in wide] + [(True, place) for place in close]:
+        close: dict[_Place, list[_Place]] = {}
+        if len(wide) > 1:
+            close = _excerpts(text, offsets, self._window)
+        elif _of_call(source):
+            close = {place: [] for place in sentences(text, offsets, self._window)}
+        for excerpt, (start, end), beside in [
+            *((False, place, []) for place in wide),
+            *((True, *found) for found in close.items()),
+        ]:
             piece = ids[start:end]
             key = (tuple(source.types), source.window, piece.tobytes())
             if key in self._seen:
@@ -161,7 +172,7 @@ class _Cutter:
                     evidence,
                     text=text[slice(*place)],
                     excerpt=excerpt,
-                    beside=tuple(ids[slice(*near)] for near in beside.get((start, end), ())) if excerpt else (),
+                    beside=tuple(ids[slice(*near)] for near in beside),
                     window=source.window,
                 )
             )

@@ -106,6 +106,20 @@ def test_a_sentence_of_a_long_text_has_its_neighbours_beside_it() -> None:
     assert all(view.beside == () for view in views if not view.excerpt)
 
 
+def test_a_sentence_without_its_mark_ends_before_a_capital_too() -> None:
+    """Harm that runs into harmless prose has a view of its own; the sentence as marked keeps its own as well."""
+    text = "we went to the sea. i will find and hurt you The library opens at nine. It closes at six today."
+    views, _ = text_views([(source(text), None)], Words(window_tokens=20))
+    read = [text[slice(*v.evidence.span)] for v in views if v.excerpt and v.evidence.span is not None]
+    assert read == [
+        "we went to the sea.",
+        "i will find and hurt you The library opens at nine.",
+        "It closes at six today.",
+        "i will find and hurt you",
+        "The library opens at nine.",
+    ]
+
+
 @given(st.lists(st.sampled_from(["word", "word.", "word!\n", "\n", "word?"]), max_size=80))
 def test_every_word_of_a_long_text_is_in_a_sentence(pieces: list[str]) -> None:
     """None is left out between two sentences or at the end."""

@@ -16,15 +16,15 @@ from worker.window.normalise import normalise
 
 # How much of the training each source takes.
 SHARES = {
-    "openai": 0.12,
+    "openai": 0.06,
     "edos": 0.06,
     "davidson": 0.08,
-    "hatemoji": 0.09,
+    "hatemoji": 0.10,
     "surge": 0.04,
-    "ailuminate": 0.04,
+    "ailuminate": 0.05,
     "catqa": 0.03,
     "convabuse": 0.04,
-    "synthetic": 0.50,
+    "synthetic": 0.54,
 }
 # Spellings that leave most of a word to the eye: what the model sees as written. Of the others it sees what the
 # normaliser makes of them.
@@ -47,7 +47,7 @@ _SLIPS = ("swapped_letters", "dropped_letters")  # what no normaliser undoes: as
 _HELD_WORDINGS = 8  # one wording in eight is never trained on
 _PER_WORDING = 8
 _HIDDEN = 0.3  # altered copies beside the rows, harmful and harmless alike
-_JOINED = 0.15  # copies with harmless lines around them
+_JOINED = 0.25  # copies with harmless lines around them
 _LONG = 300  # characters of a row that is altered
 _SEED = 20261124
 
@@ -111,7 +111,16 @@ def _joined(rows: Sequence[Row]) -> Iterator[Row]:
     for row in rows:
         if dice.random() >= _JOINED or len(row.text) > _LONG:
             continue
-        around = dice.sample(harmless, dice.choice((1, 1, 2, 3, 6, 12)))
+        around = dice.sample(harmless, dice.choice((1, 1, 1, 2, 3, 6, 12)))
         place = dice.randrange(len(around) + 1)
+        if dice.random() < 0.5:  # as a cut through a long text leaves them
+            around = [_half(line, behind=at < place) for at, line in enumerate(around)]
         lines = [*around[:place], row.text, *around[place:]]
         yield row._replace(text=dice.choice((" ", " ", ". ", "\n")).join(lines), weight=row.weight * 0.7)
+
+
+def _half(line: str, *, behind: bool) -> str:
+    """The second half of a line's words, or the first."""
+    words = line.split()
+    middle = len(words) // 2
+    return " ".join(words[middle:] if behind else words[:middle])

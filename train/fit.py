@@ -27,7 +27,7 @@ Ids = Any  # int32 [n], with special tokens
 class Plan:
     """How it is trained."""
 
-    steps: int = 2000
+    steps: int = 1200
     batch: int = 32
     tokens: int = 254
     rate: float = 1e-4

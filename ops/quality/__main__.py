@@ -16,11 +16,13 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from ops.quality.apart import TOLD
 from ops.quality.suites import Suite, suites
 from ops.quality.writing import PAGE, put
 from worker.app import load_models
 from worker.cli.eval import bench, progress_bar
 from worker.core import log
+from worker.core.shares import percent
 from worker.quality import page
 from worker.quality.attacks import ATTACKS
 from worker.quality.labelled import Labelled, read_labelled
@@ -124,7 +126,14 @@ def _figures(found: Reports, limit: int | None, took: float, pictures: Iterable[
         "",
         *_table(
             ("suite", "what", "rows", "AUROC any", "AP any", "recall", "false positives"),
-            [(name, _TOLD[name], str(one["rows"]), *_whole(one)) for name, one in found.items()],
+            [(name, told, str(found[name]["rows"]), *_whole(found[name])) for name, told in _TOLD.items()],
+        ),
+        "",
+        "The same rows by one question each, violating or not:",
+        "",
+        *_table(
+            ("suite", "what", "violate", "do not", "AUROC any", "AP any", "recall", "false positives", "right"),
+            [(name, told, *_asked(found[name])) for name, told in TOLD.items()],
         ),
         "",
         "Recall and false positives at the default policy, a flag or more. By category on `real`:",
@@ -161,6 +170,14 @@ def _whole(report: Mapping[str, Any]) -> list[str]:
     at = whole["points"]["policy"]
     rates = [page.share_told(at[name]) for name in ("recall", "false_positive_rate")]
     return [page.figure_told(whole["auroc"]), page.figure_told(whole["ap"]), *rates]
+
+
+def _asked(report: Mapping[str, Any]) -> list[str]:
+    whole = report["categories"]["any"]
+    at = whole["points"]["policy"]
+    yes, no = whole["positives"], whole["negatives"]
+    right = (at["recall"]["share"] * yes + (1 - at["false_positive_rate"]["share"]) * no) / (yes + no)
+    return [str(yes), str(no), *_whole(report), percent(right)]
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ops.quality.apart import apart
 from train.data import wordings
 from train.rows import CATEGORIES, Row
 from train.sources import held_apart, real_rows
@@ -35,6 +36,10 @@ def suites() -> dict[str, Suite]:
         "contrast": list(_events(written)),
         "swaps": list(_swaps(held)),
         "attacks": list(_events([*_attackable(real), *_attackable(_shuffled(written))])),
+        **{
+            name: [_event(f"{name}/{number}", row.text, {"any": bad}) for number, (row, bad) in enumerate(rows)]
+            for name, rows in apart(real, written).items()
+        },
     }
 
 

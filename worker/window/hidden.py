@@ -41,16 +41,16 @@ UPSIDE_DOWN: Final = re.compile(  # bounded, so that no text takes long
 
 
 def read_tags(match: re.Match[str]) -> Kept | None:
-    """The line written in tag characters, beside what is seen; nothing when it says nothing."""
+    """What is written in tag characters, as a line of its own; nothing when it says nothing."""
     said = "".join(chr(ord(c) - 0xE0000) for c in match[0] if " " <= chr(ord(c) - 0xE0000) <= "~")
-    return (f" {said} ", None) if says_something(said) else ("", ())
+    return (f"\n{said}\n", None) if says_something(said) else ("", ())
 
 
 def read_selectors(match: re.Match[str]) -> Kept | None:
-    """The bytes carried by variation selectors, when they are words."""
+    """The bytes carried by variation selectors, when they are words, as a line of its own."""
     raw = bytes(ord(c) - 0xFE00 if c <= "\ufe0f" else ord(c) - 0xE0100 + 16 for c in match[0])
     said = raw.decode("utf-8", "replace").strip()
-    return (f" {said} ", None) if says_something(said) else ("", ())
+    return (f"\n{said}\n", None) if says_something(said) else ("", ())
 
 
 def read_overridden(match: re.Match[str]) -> Kept | None:

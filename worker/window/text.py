@@ -21,7 +21,8 @@ _SENTENCE_OVERLAP: Final = 8
 NEIGHBOURS: Final = 2  # on either side, that a sentence is compared with
 _END = re.compile(r"[.!?]+[\"')\]]*(?:\s|$)|[\u3002\uff01\uff1f\u061f]|\n")
 # A sentence without its mark, before a capital: "...i will find you The library is open". A name begins so too.
-_END_OR_CAPITAL = re.compile(_END.pattern + r"|(?<=[a-z0-9,;:)\]]) (?=[A-Z][a-z]+ [a-z])")
+_END_OR_CAPITAL = re.compile(_END.pattern + r"|(?<=\S) (?=[A-Z][a-z]+ [a-z])")
+_LINE = re.compile(r"\n")
 _Place = tuple[int, int]  # [start, end) in tokens
 _Span = Callable[[int, int], tuple[int, int]]
 
@@ -71,7 +72,10 @@ def text_views(
     for (i, normalised), (ids, offsets) in zip(changed, encoded[len(plain) :], strict=True):
         written = encoded[i][0]
         if normalised.replaces or len(ids) != len(written) or (ids != written).any():
-            cutter.add(plain[i], f"{plain[i].path}/normalised", normalised.text, ids, offsets, normalised.span)
+            path = f"{plain[i].path}/normalised"
+            cutter.add(
+                plain[i], path, normalised.text, ids, offsets, normalised.span, "hidden_text" in normalised.undone
+            )
     return cutter.views, cutter.degraded
 
 
@@ -102,9 +106,11 @@ def windows(tokens: int, window: int, overlap: int) -> list[tuple[int, int]]:
     return [(start, start + size) for start in starts]
 
 
-def sentences(text: str, offsets: Any, window: int, end: re.Pattern[str] = _END) -> list[_Place]:
+def sentences(
+    text: str, offsets: Any, window: int, end: re.Pattern[str] = _END, fewest: int = SENTENCE_TOKENS[0]
+) -> list[_Place]:
     """[start, end) in tokens of each sentence, short ones joined to the next, long ones cut; every token is in one."""
-    fewest, most = SENTENCE_TOKENS
+    most = SENTENCE_TOKENS[1]
     ends = [found.end() for found in end.finditer(text)] + [len(text)]
     stops = np.searchsorted(offsets[:, 1], ends, side="right").tolist()
     places: list[_Place] = []
@@ -139,8 +145,13 @@ class _Cutter:
         self.views: list[View] = []
         self.degraded: list[Degradation] = []
 
-    def add(self, source: TextSource, path: str, text: str, ids: Any, offsets: Any, span: _Span) -> None:
-        """Views of one token sequence; `span` maps its text's characters to the source's."""
+    def add(
+        self, source: TextSource, path: str, text: str, ids: Any, offsets: Any, span: _Span, lines: bool = False
+    ) -> None:
+        """
+        Views of one token sequence. `span` maps its text's characters to the source's. lines: each line is read like a
+        text as well, for what was hidden in a text is no part of it.
+        """
         wide = windows(len(ids), self._window, self._overlap)
         close: dict[_Place, list[_Place]] = {}
         if len(wide) > 1:
@@ -149,6 +160,7 @@ class _Cutter:
             close = {place: [] for place in sentences(text, offsets, self._window)}
         for excerpt, (start, end), beside in [
             *((False, place, []) for place in wide),
+            *((False, place, []) for place in (sentences(text, offsets, self._window, _LINE, 1) if lines else [])),
             *((True, *found) for found in close.items()),
         ]:
             piece = ids[start:end]

@@ -120,6 +120,19 @@ def test_a_sentence_without_its_mark_ends_before_a_capital_too() -> None:
     ]
 
 
+def test_what_was_hidden_in_a_text_is_read_by_itself_too() -> None:
+    """A threat in the variation selectors behind a smile is not softened by the smile."""
+    secret = "".join(chr(0xE0100 + byte - 16) for byte in b"i will find and hurt you")
+    text = f"ok then{secret}"
+    views, _ = text_views([(source(text), normalise(text))], Words())
+    assert [view.text for view in views][-3:] == [
+        "ok then\ni will find and hurt you",
+        "ok then",
+        "i will find and hurt you",
+    ]
+    assert not any(view.excerpt for view in views)
+
+
 @given(st.lists(st.sampled_from(["word", "word.", "word!\n", "\n", "word?"]), max_size=80))
 def test_every_word_of_a_long_text_is_in_a_sentence(pieces: list[str]) -> None:
     """None is left out between two sentences or at the end."""

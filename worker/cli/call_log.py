@@ -12,6 +12,7 @@ from worker.pipeline.calls import Heard
 from worker.window.transcript import Transcript, Word
 
 LEVEL_S = 0.1  # of sound in one value of a speaker's levels
+_ROUNDING = 1e-6
 
 
 @dataclass(slots=True)
@@ -67,9 +68,12 @@ class CallLog:
 
     def sent(self, piece: Piece) -> None:
         """A chunk goes in."""
-        one, grain = self.of(piece.speaker), max(round(LEVEL_S * piece.rate), 1)
-        for at in range(0, len(piece.samples), grain):
-            one.levels.append(float(np.abs(piece.samples[at : at + grain].astype(np.float32)).max()) / 32_768)
+        one = self.of(piece.speaker)
+        loud = np.abs(piece.samples.astype(np.float32)) / np.float32(32_768)
+        places = ((piece.at_s + np.arange(len(loud)) / piece.rate) / LEVEL_S + _ROUNDING).astype(np.int64)
+        one.levels += [0.0] * (int(places[-1]) + 1 - len(one.levels) if len(places) else 0)
+        for place in np.unique(places).tolist():
+            one.levels[place] = max(one.levels[place], float(loud[places == place].max()))
         one.seconds = max(one.seconds, piece.until_s)
 
     def heard(self, heard: Heard) -> None:

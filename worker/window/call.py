@@ -10,7 +10,7 @@ import numpy as np
 from worker.core.streams import CallRules
 from worker.core.views import Floats
 from worker.window.resample import RATE
-from worker.window.track import Chunk, Pcm, Place, Track, to_pcm
+from worker.window.track import Chunk, Pcm, Place, Span, Track, to_pcm
 
 _GRAIN: Final = RATE // 100  # loudness is measured in steps of 10 ms
 _PAUSE: Final = 12  # grains: a pause is longer than the stop in the middle of a word
@@ -52,7 +52,7 @@ class Speaker:
         self._from = 0  # where the open hop begins
         self._begin = 0  # where the speaker was first heard
         self._unread: Pcm = np.zeros(0, np.int16)  # 16 kHz, from the last cut to `_from`
-        self._came: deque[tuple[int, int]] = deque()  # end of a hop, and how much of it came
+        self._came: deque[Span] = deque()  # what came, back to where the window opens
         self.offsets: deque[tuple[int, int]] = deque()  # of records, with where their sound stands: for the low water
 
     @property
@@ -110,16 +110,15 @@ class Speaker:
         if not came:
             self._unread = self._unread[:0]
             return []
-        before = end - self._window
-        self._came.append((end, came))
-        while self._came[0][0] <= before:
+        opens = max(end - self._window, self._begin, 0)
+        self._came.extend(came)
+        while self._came[0][1] <= opens:
             self._came.popleft()
         heard_from = start - len(self._unread)
         samples = np.concatenate((self._unread.astype(np.float32) / np.float32(32_768), fresh))
         self._unread = to_pcm(fresh[_cut(fresh) :])
-        opens = max(before, self._begin, 0)
-        there = sum(part for _, part in self._came)
-        return [Hop(self._index, opens, end, heard_from, samples, there, max(end - opens - there, 0), last=False)]
+        there = sum(stop - max(begin, opens) for begin, stop in self._came)
+        return [Hop(self._index, opens, end, heard_from, samples, there, end - opens - there, last=False)]
 
 
 def _cut(hop: Floats) -> int:

@@ -21,6 +21,7 @@ _JUMP: Final = 60 * RATE
 _REMEMBERED: Final = 256  # chunks whose repetition is known as such
 
 Pcm = npt.NDArray[np.int16]
+Span = tuple[int, int]  # [first, last) on the clock of the call, in 16 kHz samples
 
 
 class Chunk(NamedTuple):
@@ -172,18 +173,18 @@ class Track:
             self.take(one)
         return start
 
-    def sound(self, first: int, last: int) -> tuple[Floats, int]:
+    def sound(self, first: int, last: int) -> tuple[Floats, list[Span]]:
         """
-        The 16 kHz samples [first, last), float32, gaps as silence; and how many of them came.
+        The 16 kHz samples [first, last), float32, gaps as silence; and which of them came.
 
         What stands before `last` is let go: ask for it in order.
         """
-        made, came = np.zeros(last - first, np.float32), 0
+        made, came = np.zeros(last - first, np.float32), list[Span]()
         for run in self._runs:
             low, high = max(first, run.start), min(last, run.end)
             if low < high:
                 made[low - first : high - first] = run.made(low, high)
-                came += high - low
+                came.append((low, high))
         self._runs = [run for run in self._runs if run.end > last or run is self._runs[-1]]
         for run in self._runs:
             if run.start < last:

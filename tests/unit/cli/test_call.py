@@ -125,6 +125,20 @@ def test_words_are_marked_where_a_reason_points() -> None:
     assert max(one.levels) == pytest.approx(9_000 / 32_768)
 
 
+@pytest.mark.parametrize("chunk_s", [0.02, 0.15, 0.4])
+def test_the_waveform_stands_on_the_clock_of_the_call_whatever_the_chunks(tmp_path: Path, chunk_s: float) -> None:
+    """A click in each second, seen in that second's tenth."""
+    sound = np.zeros(3 * 8_000, np.int16)
+    sound[[2_000, 10_000, 18_000]] = 16_384
+    soundfile.write(tmp_path / "clicks.wav", sound, 8_000, subtype="PCM_16")
+    book = CallLog()
+    for piece in pieces_of_file(tmp_path / "clicks.wav", chunk_s):
+        book.sent(piece)
+    levels = book.of("speaker").levels
+    assert len(levels) == 30
+    assert {place: level for place, level in enumerate(levels) if level} == {2: 0.5, 12: 0.5, 22: 0.5}
+
+
 def test_the_page_stands_by_itself() -> None:
     """One file: no script, nothing from an address, and what was said cannot become markup."""
     html = page(known(), "a <call>")

@@ -124,6 +124,15 @@ def test_a_missing_chunk_is_a_gap_and_the_window_goes_on() -> None:
     assert closed[1][0] == 9  # the chunk that closes the hop is newer than the gap by the lateness
 
 
+def test_the_last_window_counts_what_came_in_it_and_nothing_before_it() -> None:
+    """It opens within a hop: of that hop only what stands in the window is heard, and missing."""
+    sent = chunks(speech(4.4), [3_200])
+    del sent[5], sent[12]  # 1.0 to 1.2 s, before the last window opens at 1.4 s, and 2.6 to 2.8 s
+    last = windows(sent)[-1]
+    assert (last.start, last.end) == (int(1.4 * RATE), int(4.4 * RATE))
+    assert (last.came, last.missing) == (3 * RATE - 3_200, 3_200)
+
+
 def test_one_lost_chunk_of_20_ms_is_a_gap_too() -> None:
     """What counts as a clock's jitter is less than any chunk is long."""
     sent = chunks(speech(1.0), [320])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from worker.cli import show
 from worker.cli.recording import MIC_RATE, Pace, Piece, event_of, pieces
 from worker.core import log
 from worker.core.clock import SystemClock
-from worker.core.records import Draft
+from worker.core.records import Draft, Record
 
 _BAR = " ▁▂▃▄▅▆▇█"
 _TOP = 3
@@ -82,10 +82,10 @@ async def _play(settings: Any, found: Iterator[Piece], book: Any, tenant: str, *
 
     def show_decisions() -> None:
         wake.clear()
-        for record in queue.read(nexts, 10_000):
-            book.decided(orjson.loads(record.value or b"{}"))
+        for value, decision in in_turn(queue.read(nexts, 10_000)):
+            book.decided(decision)
             if as_json:
-                sys.stdout.buffer.write((record.value or b"") + b"\n")
+                sys.stdout.buffer.write(value + b"\n")
                 sys.stdout.buffer.flush()
 
     async with running(worker):
@@ -107,6 +107,14 @@ async def _play(settings: Any, found: Iterator[Piece], book: Any, tenant: str, *
                 await queue.wait(wake, 0.1)
                 show_decisions()
             live.refresh()
+        if not console.is_terminal:  # the lines are written once there, and without an end
+            console.line()
+
+
+def in_turn(records: Sequence[Record]) -> list[tuple[bytes, dict[str, Any]]]:
+    """Decisions in the order of their chunks, as written and as read: a queue gives them topic by topic."""
+    found = [(value, orjson.loads(value)) for record in records if (value := record.value)]
+    return sorted(found, key=lambda one: (one[1].get("source") or {}).get("offset", -1))
 
 
 def lines(book: Any) -> Table:

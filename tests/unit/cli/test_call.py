@@ -13,11 +13,13 @@ import orjson
 import pytest
 import soundfile
 
+from worker.cli.call import in_turn
 from worker.cli.call_log import CallLog
 from worker.cli.call_page import page
 from worker.cli.recording import Pace, Piece, event_of, pieces, pieces_of_file, pieces_of_stream, speakers
 from worker.core.clock import FakeClock
 from worker.core.errors import ConfigError
+from worker.core.records import Position, Record
 from worker.pipeline.calls import Heard
 from worker.window.transcript import Word
 
@@ -149,6 +151,16 @@ def test_the_page_stands_by_itself() -> None:
     assert "harassment: allow → flag (agreed)" in html
     assert html.count("<svg") == 1
     assert "<polyline" in html
+
+
+def test_decisions_are_shown_in_the_order_of_their_chunks() -> None:
+    """Whatever topic they stand in: the last chunk says where the call stands."""
+    sent = [("moderation.allow", 0), ("moderation.allow", 2), ("moderation.block", 1), ("moderation.block", 3)]
+    records = [
+        Record(Position(topic, 0, place), b"k", orjson.dumps({"source": {"offset": offset}}), (), 0)
+        for place, (topic, offset) in enumerate(sent)
+    ]
+    assert [decision["source"]["offset"] for _, decision in in_turn(records)] == [0, 1, 2, 3]
 
 
 def test_the_page_of_a_call_in_which_nobody_spoke_says_so() -> None:

@@ -43,6 +43,7 @@ from worker.pipeline.outlet import Outlet
 from worker.pipeline.parking import Parking
 from worker.pipeline.preparing import Preparing
 from worker.pipeline.rehearsal import Rehearsal
+from worker.pipeline.routing import Routing
 from worker.pipeline.streams import Streams
 from worker.pipeline.threads import DecodeThreads
 from worker.policy.compile import decide_each
@@ -101,7 +102,9 @@ class Worker:
         self.flow = Flow(settings.flow, transport.order, clock, self.metrics, suspects, outside.traces)
         parking = Parking(self.flow, settings.parking)
         views = Views(models.tokenizer, models.languages)
-        judging = Judging(self.flow, views, models.scorers, models.readers, parking, cascading(models))
+        cascade = cascading(models)
+        routing = Routing(models.scorers, models.readers, cascade)
+        judging = Judging(self.flow, views, routing, parking, cascade)
         calls = listen(self.flow, judging, views, models.readers.get(ViewKind.AUDIO))
         self._calls = calls
         hung_s, on_lost = settings.parking.model_s, self._on_lost

@@ -81,7 +81,9 @@ class Hearing:
         jobs: list[Job] = list(slot.call.jobs)
         fed = self._calls.feed(slot)
         for part in fed.apart:
-            jobs += self._judging.look(slot, part.path, self._views.audio(part) if slot.terms.shed is None else ())
+            jobs += self._judging.routing.look(
+                slot, part.path, self._views.audio(part) if slot.terms.shed is None else ()
+            )
         for hop in fed.hops:
             if hop.source is not None:  # read by an earlier attempt at this event
                 jobs += self._window(hop)
@@ -112,7 +114,7 @@ class Hearing:
             own.models.append(self._reader.ref)
         else:
             assessment.open_reads -= 1
-        jobs = self._judging.read(slot, [hop.source]) if hop.source is not None and hop.source.text else []
+        jobs = self._judging.reading.read(slot, [hop.source]) if hop.source is not None and hop.source.text else []
         if assessment.open_reads == 0 and "image" in assessment.findings.part_types:
-            jobs += self._judging.read_jointly(slot)  # what was read in its pictures waited for its windows
+            jobs += self._judging.reading.jointly(slot)  # what was read in its pictures waited for its windows
         return jobs

@@ -137,7 +137,7 @@ class Intake:
             if (
                 not envelope.heavy
                 and slot.trial is None
-                and (slot.terms.shed is not None or not self._judging.needs_models(policy))
+                and (slot.terms.shed is not None or not self._judging.routing.needs_models(policy))
             ):
                 self._preparing.light(slot, envelope, policy)
                 continue

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +175,8 @@ async def test_windows_of_many_calls_are_read_in_one_batch_and_what_was_read_is_
     settings: Settings,
 ) -> None:
     """Eight calls of 15 s: three hops each, of which the model reads little more than the sound there is."""
-    ears, hearing = Counting(), models()
-    hearing.readers.update({kind: (lane, ears) for kind, (lane, _) in hearing.readers.items()})
+    ears, plain = Counting(), models()
+    hearing = replace(plain, readers={kind: (lane, ears) for kind, (lane, _) in plain.readers.items()})
     said, topic = sound(["hello", None, "free", "coins", None] * 3), settings.topics.events
     drafts = [Draft(topic, b"%d" % n, value) for n in range(8) for value in events(said, 5.0, call=f"call-{n}")]
     found = await run(Bench(settings, models=hearing, partitions=1), drafts)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.conformance.rigs import PARTITIONS, Rig
 from worker.core.clock import SystemClock
@@ -56,3 +57,15 @@ async def kafka_rig(bootstrap: str, kind: type[KafkaTransport] = KafkaTransport,
         sender=lambda: KafkaSender(settings, names),
         tail=lambda some: KafkaTail(settings, some),
     )
+
+
+async def cleanup_of(bootstrap: str, topic: str) -> str:
+    """The topic's `cleanup.policy`: delete or compact."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        ((*_, entries),) = response.resources
+        return next(str(entry[1]) for entry in entries if entry[0] == "cleanup.policy")
+    finally:
+        await admin.close()

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from ops.kafka.broker import Broker
-from tests.conformance.kafka_rig import create, kafka_settings, own_topics
+from tests.conformance.kafka_rig import cleanup_of, create, kafka_settings, own_topics
 from tests.conformance.rigs import PARTITIONS
 from worker.core.clock import SystemClock
 from worker.core.errors import ConfigError, PublishFailed, RecordsTooLarge, TransportUnavailable
@@ -94,6 +94,8 @@ async def test_a_broker_away_at_start_and_killed_in_mid_stream_costs_time_and_no
     await asyncio.to_thread(mortal.start)
     await starting
     assert transport.health().connected
+    assert topics.calls is not None
+    assert [await cleanup_of(mortal.bootstrap, name) for name in (topics.calls, topics.allow)] == ["compact", "delete"]
     await send(settings, topics, count)
 
     seen: set[Position] = set()

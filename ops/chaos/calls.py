@@ -1,17 +1,19 @@
 """
-`python -m ops.chaos.calls`: workers killed in mid-conversation on a real Kafka, against one that nobody kills.
+`python -m ops.chaos.calls`: workers killed in mid-conversation and mid-call on a real Kafka, against one nobody kills.
 
 Both read one input topic, each in a group and with outputs of its own. Repeats dropped, what they decide of every
-message must be the same: action, reasons, overrides, and the state of its conversation.
+message and every chunk must be the same: action, reasons, overrides, and the state of its conversation or call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -23,12 +25,14 @@ import typer
 from ops.chaos.cluster import ROUTES, Cluster
 from ops.chaos.crew import Crew
 from ops.chaos.reading import Found, read_records
+from ops.chaos.tones import RATE, TONES, sound
 from ops.chaos.workload import Made
 from ops.kafka.broker import Broker
 
 GUARANTEES = ("at-least-once", "exactly-once")
 COMPARED = ("id", "action", "reasons", "overrides", "hits", "call")
-PARTITIONS, ROOMS, TENANT = 4, 40, "elm-co"
+PARTITIONS, ROOMS, LINES, TENANT = 4, 40, 24, "elm-co"
+CHUNK_OF = 5  # one event in so many is a second of a call
 WORDS = ("dark", "crimson", "deep", "saffron", "calm", "calm", "sea", "sky", "la")
 POLICY: dict[str, Any] = {
     "id": "rooms",
@@ -37,22 +41,37 @@ POLICY: dict[str, Any] = {
     "terms": [
         {"words": ["dark crimson"], "match": "word", "category": "colour", "action": "flag"},
         {"words": ["deep saffron"], "match": "word", "category": "colour", "action": "block"},
+        {"words": ["free coins"], "match": "word", "category": "colour", "action": "flag"},
+        {"words": ["i will hurt you"], "match": "word", "category": "colour", "action": "block"},
     ],
-    "calls": {"cooldown_s": 1, "of": 3, "escalate": 3},
+    "calls": {"cooldown_s": 1, "of": 3, "escalate": 3, "window_s": 4, "hop_s": 2},
 }
 _SETTLE_S = 120.0
 _BETWEEN_S = (1.5, 4.0)  # two kills
 
 
 def load(seed: int, count: int) -> Iterator[Made]:
-    """Messages of one word each: what is harmful is so only together."""
+    """Messages of one word each: what is harmful is so only together. Between them the seconds of calls."""
     random = Random(f"rooms {seed}")
     for number in range(count):
+        if number % CHUNK_OF == 0:
+            second, line = divmod(number // CHUNK_OF, LINES)
+            yield _chunk(number, second, line, random.choices([None, *TONES], [6, 3, 3, 2, 1])[0])
+            continue
         room = f"room-{random.randrange(ROOMS)}"
         stream = {"id": room, "seq": number, "speaker": random.choice(["ann", "bob", "cai"])}
         part = {"type": "text", "text": random.choice(WORDS)}
         event = {"id": f"m{number}", "tenant": TENANT, "parts": [part], "stream": stream}
         yield Made("text", room.encode(), orjson.dumps(event))
+
+
+def _chunk(number: int, second: int, line: int, word: str | None) -> Made:
+    """A second of a line; each call has two."""
+    call, pcm = f"call-{line // 2}", (sound([word]) * 32_767).astype("<i2").tobytes()
+    part = {"type": "audio", "data": base64.b64encode(pcm).decode(), "encoding": "pcm16", "rate": RATE}
+    stream = {"id": call, "offset_ms": second * 1_000, "speaker": f"s{line % 2}"}
+    event = {"id": f"m{number}", "tenant": TENANT, "parts": [part], "stream": stream}
+    return Made("audio", call.encode(), orjson.dumps(event))
 
 
 def _config(folder: Path, cluster: Cluster, events: str, guarantee: str) -> Path:
@@ -82,7 +101,7 @@ def _config(folder: Path, cluster: Cluster, events: str, guarantee: str) -> Path
 def _crew(folder: Path, config: Path, name: str, size: int) -> Crew:
     logs = folder / name
     logs.mkdir()
-    return Crew([sys.executable, "-m", "worker", "run", "-c", str(config)], logs, size)
+    return Crew([sys.executable, "-m", "ops.chaos.tones", "run", "-c", str(config)], logs, size)
 
 
 async def run(seed: int, guarantee: str, bootstrap: str, folder: Path, *, count: int, seconds: float) -> dict[str, Any]:
@@ -116,8 +135,9 @@ async def run(seed: int, guarantee: str, bootstrap: str, folder: Path, *, count:
             crew.kill()
     found, expected = await _decided(hurt), await _decided(calm)
     different = [name for name, one in expected.items() if found.get(name) != one]
-    changes = sum(len(one["call"]["changed"]) for one in expected.values())
-    return {"events": count, "kills": kills, "transitions": changes, "decided": len(found), "different": different}
+    kinds = Counter(change["kind"] for one in expected.values() for change in one["call"]["changed"])
+    counts = {"events": count, "kills": kills, "transitions": kinds.total(), "of_calls": kinds["call"]}
+    return {**counts, "decided": len(found), "different": different}
 
 
 async def _kill(crew: Crew, random: Random) -> None:
@@ -141,7 +161,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of load and kills.")] = 1,
     guarantee: Annotated[str, typer.Option(help="at-least-once, exactly-once or both.")] = "both",
     seconds: Annotated[float, typer.Option(min=5, help="Of load.")] = 20.0,
-    events: Annotated[int, typer.Option(min=100, help="Messages.")] = 4_000,
+    events: Annotated[int, typer.Option(min=100, help="Messages and chunks.")] = 4_000,
 ) -> None:
     """Exits with 1 when a death changed a decision."""
     wrong = False

@@ -18,8 +18,8 @@ from scipy.signal import resample_poly
 from typer.testing import CliRunner
 
 import worker.app
+from ops.chaos.tones import RATE, Tones, models, sound
 from tests.flow.conftest import Bench
-from tests.flow.hearing import RATE, Tones, models, sound
 from tests.logging_back import log_put_back
 from worker.app import make_tail
 from worker.cli import app

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from tests.flow.hearing import models
+from ops.chaos.tones import models
 from tests.flow.test_calls_survive import CALLS, chunks, decided, messages, send
 from worker.app import Outside, Worker, make_tail, make_transport
 from worker.core.clock import SystemClock

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 import pytest
 
+from ops.chaos.tones import sound
 from tests.flow.conftest import event
-from tests.flow.hearing import sound
 from tests.flow.test_kafka_worker import Process, settings_on
 from worker.app import make_sender, make_tail
 from worker.core.records import Draft
@@ -44,7 +44,7 @@ def start(tmp_path: Path) -> Iterator[Any]:
     started: list[Process] = []
 
     def one(settings: Settings) -> Process:
-        started.append(Process(settings, tmp_path, "tests.flow.hearing"))
+        started.append(Process(settings, tmp_path, "ops.chaos.tones"))
         return started[-1]
 
     yield one

@@ -9,9 +9,9 @@ import httpx
 import orjson
 import pytest
 
+from ops.chaos.tones import models as models_that_hear
+from ops.chaos.tones import sound
 from tests.flow.console import Console, console, text_event, visitor
-from tests.flow.hearing import models as models_that_hear
-from tests.flow.hearing import sound
 from tests.flow.test_calls import chunk_events
 from worker.app import load_models
 from worker.console.people import new_row

@@ -1,4 +1,4 @@
-"""`python -m tests.flow.hearing run …`: a worker of lists alone that hears words in tones, the same ones every time."""
+"""`python -m ops.chaos.tones run …`: a worker of lists alone that hears words in tones, the same ones every time."""
 
 from __future__ import annotations
 

@@ -2,14 +2,15 @@
 `python -m ops.quality.without`: what each part of the text scorer adds, by leaving it out; a table of docs/quality.md.
 
 Rows and wordings held apart, each read as an event is, by the highest log-odds of the 13 categories, any label against
-none. The attacks' figures are taken at the threshold that flags 5 % of their harmless rows as written. What the parts
-of the training add is in `python -m train.ablations`.
+none; texts a second of reading `real`. The attacks' figures are taken at the threshold that flags 5 % of their harmless
+rows as written. What the parts of the training add is in `python -m train.ablations`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ _READ = ("real", "contrast", "attacks")
 _HARMLESS_FLAGGED = 0.05
 _HEADER = (
     "| left out | real: AUROC / AP | contrast: AUROC | split in two: AUROC | attacks hide: mean / worst "
-    "| harmless flagged, attacked |\n| --- | --- | --- | --- | --- | --- |\n"
+    "| harmless flagged, attacked | texts/s |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
 Score = Callable[[Reading], Floats]  # what is seen in views to the highest log-odds, float32 [N]
@@ -144,7 +145,10 @@ def split(events: Texts) -> Texts:
 
 def measured(reader: Reader, suite: Mapping[str, Texts]) -> str:
     """One row of the table."""
-    real, contrast = (reader.highest(suite[name].parts) for name in ("real", "contrast"))
+    contrast = reader.highest(suite["contrast"].parts)
+    began = time.perf_counter()
+    real = reader.highest(suite["real"].parts)
+    speed = len(real) / (time.perf_counter() - began)
     halves = reader.highest(suite["split"].parts)
     plain, violates = suite["attacks"]
     written = reader.highest(plain)
@@ -159,7 +163,8 @@ def measured(reader: Reader, suite: Mapping[str, Texts]) -> str:
         f"| {reader.name} | {auroc:.3f} / {average_precision_score(suite['real'].violates, real):.3f} "
         f"| {roc_auc_score(suite['contrast'].violates, contrast):.3f} "
         f"| {roc_auc_score(suite['split'].violates, halves):.3f} "
-        f"| {100 * np.mean(hidden):.1f} % / {100 * np.max(hidden):.0f} % | {100 * np.mean(flagged):.1f} % |"
+        f"| {100 * np.mean(hidden):.1f} % / {100 * np.max(hidden):.0f} % | {100 * np.mean(flagged):.1f} % "
+        f"| {speed:.0f} |"
     )
 
 

@@ -8,7 +8,7 @@ read in whatever batches the lane forms, and stitched into the transcript in the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from worker.core.decisions import Findings
 from worker.core.errors import ModelFailed
 from worker.core.events import AudioPart, Degradation, Event, PartType
+from worker.core.records import Partition
 from worker.core.streams import CallRules, ClosedWindow, StreamKey
 from worker.core.views import Evidence, TextSource, View, ViewKind
 from worker.deliver.order import OrderGate
@@ -97,7 +98,11 @@ class CallPath:
         self._gate: OrderGate[Slot] = OrderGate()
         self._queues: dict[Line, deque[OpenHop]] = {}
         self.listeners: list[Callable[[Heard], None]] = []
-        flow.on_forget.append(windows.forget)
+        flow.on_forget.append(self.forget)
+
+    def forget(self, partitions: Collection[Partition]) -> None:
+        """Let go of what was heard of partitions."""
+        self._windows.forget(partitions)
 
     def enter(self, slot: Slot, key: Hashable) -> None:
         """Give a chunk its place in the order of its call."""

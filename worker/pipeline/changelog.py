@@ -122,6 +122,7 @@ class Changelog:
         ):
             with attempt:
                 self._streams.forget([partition])
+                self._rehearsal.forget(partition)
                 back = await self._read_state(partition, first)
                 again = await self._read_again(partition, back, first)
         self._committed[partition] = first

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from worker.core.ports import Envelope, Policy
-from worker.core.records import Record
+from worker.core.records import Partition, Record
 from worker.pipeline.calls import CallPath
 from worker.pipeline.flow import Flow, Slot
 from worker.pipeline.preparing import Preparing
@@ -33,6 +33,11 @@ class Rehearsal:
         self._flow = flow
         self._preparing = preparing
         self._calls = calls
+
+    def forget(self, partition: Partition) -> None:
+        """What was heard of a partition before, by a rehearsal that was cut short, is heard anew."""
+        if self._calls is not None:
+            self._calls.forget([partition])
 
     async def hear(self, chunks: Sequence[Rehearsed]) -> None:
         """Returns when all of them are on their tracks and what they closed is read; one that breaks is left out."""

@@ -61,7 +61,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._topic = topic
         self._fence = fence
         self._gate = asyncio.Event()  # open while this worker may read what it owns
-        self._epoch = 0  # counts revocations, so that records fetched before one are never given after it
+        self._epoch = 0  # counts revocations and assignments: what was fetched before one is never given after it
         self._owned: frozenset[Partition] = frozenset()
         self._nexts: dict[Partition, int] = {}
         self.marks: Mapping[Partition, str] = NO_MARKS  # as they stood when the partitions came
@@ -123,9 +123,10 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def _fetch(self, max_records: int, timeout_s: float) -> Fetched:
         """The fetch under way, or a new one; nothing when it takes too long or partitions moved meanwhile."""
         if self._fetching is None and max_records:
+            epoch = self._epoch
             at_hand: Fetched = await self._consumer.getmany(timeout_ms=0, max_records=max_records)
             if at_hand:
-                return at_hand
+                return at_hand if epoch == self._epoch else {}
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._getmany(max_records, timeout_s), name="kafka-fetch")
         await asyncio.wait([self._fetching], timeout=timeout_s + _GRACE_S)
@@ -196,6 +197,9 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by aiokafka after a rebalance."""
+        # A fetch may have ended while the old partitions were let go: what it brought is read again, from the commit.
+        # Nothing of the new ones is fetched before this call: aiokafka asks for their offsets after it.
+        self._epoch += 1
         owned = frozenset(Partition(*partition) for partition in assigned)
         self.membership.heard()
         try:

@@ -150,6 +150,7 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
         stop()
 
     handled = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in handled}
     for number in handled:
         loop.add_signal_handler(number, handle, number.name)
     try:
@@ -157,3 +158,4 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in handled:
             loop.remove_signal_handler(number)
+            signal.signal(number, before[number])  # asyncio leaves the default, also where it was ignored (nohup, &)

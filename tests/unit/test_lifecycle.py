@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 import typer
@@ -39,13 +40,17 @@ def test_a_second_signal_ends_the_command_with_130() -> None:
     assert ended.value.exit_code == 130
 
 
-def test_signals_are_ours_only_while_the_block_runs() -> None:
-    """What was before is back."""
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["as usual", "in the background"])
+def test_signals_are_ours_only_while_the_block_runs(before: Any) -> None:
+    """What was before is back: a process begun in the background ignores Ctrl-C."""
+    usual = signal.signal(signal.SIGINT, before)
 
     async def life() -> None:
         with stop_on_signals(lambda: None):
-            pass
+            assert signal.getsignal(signal.SIGINT) is not before
 
-    asyncio.run(life())
-    assert signal.getsignal(signal.SIGINT) is before
+    try:
+        asyncio.run(life())
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, usual)

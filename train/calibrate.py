@@ -16,7 +16,7 @@ from worker.core.events import PartType
 from worker.core.views import Floats, TextSource
 from worker.score.calibration import RATES, thresholds
 from worker.score.models.adapted import Adaptation
-from worker.score.models.minilm import MiniLM, read_views
+from worker.score.models.minilm import LOW, MiniLM, read_views
 from worker.score.models.minilm_encoders import CpuEncoder
 from worker.window.views import Views
 
@@ -79,7 +79,7 @@ def event_odds(model: MiniLM, texts: Sequence[str]) -> Floats:
             for place, text in enumerate(batch, first)
             for view in views.texts([(TextSource("parts/0", text, (PartType.TEXT,)), views.normalised(text))])[0]
         ]
-        seen, less = read_views(model, [view for _, view in asked])
+        seen, less = read_views(model, [view for _, view in asked], lambda seen: seen.log_odds.max(1), LOW)
         np.maximum.at(found, [place for place, _ in asked], seen.log_odds - less[:, None])
     return found
 

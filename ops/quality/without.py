@@ -31,7 +31,7 @@ from worker.core.views import Floats, TextSource, View
 from worker.quality.attacks import ATTACKS
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.models.adapted import published
-from worker.score.models.minilm import MiniLM, read_views
+from worker.score.models.minilm import LOW, MiniLM, read_views
 from worker.score.models.minilm_encoders import CpuEncoder, Reading
 from worker.window.views import Views
 
@@ -72,7 +72,7 @@ class Reader:
         found = np.full(len(events), SILENT, np.float32)
         for first in range(0, len(asked), _BATCH):
             batch = asked[first : first + _BATCH]
-            seen, less = read_views(self.model, [view for _, view in batch])
+            seen, less = read_views(self.model, [view for _, view in batch], self.score, LOW)
             np.maximum.at(found, [place for place, _ in batch], (self.score(seen) - less).astype(np.float32))
         return found
 

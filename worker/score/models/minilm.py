@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,9 @@ _CLS, _SEP = 101, 102
 EXCERPT = 1.5
 OWN = 3.0
 _FOREIGN, _AT_HOME = 0.2, 0.4  # cosines of a sentence and its neighbours' mean
-_DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME))
+_LOW = 0.1  # a score that decides nothing
+LOW = -2.2  # the same as log-odds
+_DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME, _LOW))
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
 
@@ -140,6 +144,7 @@ class MiniLMScorer:
 
     def __init__(self, model: MiniLM, concepts: TextConcepts) -> None:
         self._model = model
+        self._kept = Readings()
         self.ref = ModelRef(NAME, model.version, f"sha256:{content_digest(concepts.digest, _DOUBT)}")
 
     def score(self, views: Sequence[View], concepts: Sequence[Heads]) -> list[Floats]:
@@ -152,40 +157,69 @@ class MiniLMScorer:
         Raises:
             ModelFailed: the encoder raised.
         """
+        scores: list[Floats] = []
+
+        def highest(found: Reading) -> Floats:
+            scores.extend(_against_heads(found, concepts))
+            return np.array([np.max(score, initial=0, where=~np.isnan(score)) for score in scores], np.float32)
+
         try:
-            found, less = read_views(self._model, views)
+            _, less = read_views(self._model, views, highest, _LOW, self._kept)
         except RuntimeError as error:
             raise ModelFailed(f"{NAME} could not embed {len(views)} texts: {type(error).__name__}") from error
-        scores = _against_heads(found, concepts)
-        return [
-            _less_sure(score, taken) if taken else score for taken, score in zip(less.tolist(), scores, strict=True)
-        ]
+        return [_less_sure(score, taken) for score, taken in zip(scores, less.tolist(), strict=True)]
 
 
-def read_views(model: MiniLM, views: Sequence[View]) -> tuple[Reading, Floats]:
-    """What is seen in each view, and what is to be taken from its log-odds: float32 [N]. A content is read once."""
-    contents = _Distinct()
-    rows = [contents.row(view.content) for view in views]
-    beside = [[contents.row(near) for near in view.beside] for view in views]
-    found = model.read(contents.each)
-    around = np.array([found.embeddings[near].sum(0) for near in beside])  # no neighbours: zeros
-    less = doubt(views, found.embeddings[rows], around)
-    return Reading(found.embeddings[rows], found.log_odds[rows]), less
+def read_views(
+    model: MiniLM,
+    views: Sequence[View],
+    highest: Callable[[Reading], Floats],
+    low: float,
+    kept: Readings | None = None,
+) -> tuple[Reading, Floats]:
+    """
+    What is seen in each view, and what is to be taken from its log-odds: float32 [N]. A content is read once.
+
+    highest: float32 [N] of what is seen, the highest any category has. An excerpt at `low` or less decides nothing,
+    whatever its neighbours are: it is taken to belong, and they are not read for it.
+    kept: what was read of excerpts in earlier batches: neighbours often stand in different ones.
+    """
+    kept = Readings() if kept is None else kept
+    seen = kept.read(model, [view.content for view in views], [bool(view.beside) for view in views])
+    asked = [view.beside if high > low else () for view, high in zip(views, highest(seen), strict=True)]
+    near = [content for neighbours in asked for content in neighbours]
+    around = np.zeros_like(seen.embeddings)
+    if near:
+        of = np.repeat(np.arange(len(views)), [len(neighbours) for neighbours in asked])
+        np.add.at(around, of, kept.read(model, near, [True] * len(near)).embeddings)
+    return seen, doubt(views, seen.embeddings, around)
 
 
-class _Distinct:
-    """Contents, each once."""
+class Readings:
+    """What was seen in the last excerpts, by their content alone. Any thread."""
 
-    def __init__(self) -> None:
-        self.each: list[Ids] = []
-        self._rows: dict[bytes, int] = {}
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        self._rows: OrderedDict[bytes, tuple[Floats, Floats]] = OrderedDict()
+        self._lock = Lock()
 
-    def row(self, content: Ids) -> int:
-        """Its place in `each`."""
-        row = self._rows.setdefault(content.tobytes(), len(self.each))
-        if row == len(self.each):
-            self.each.append(content)
-        return row
+    def read(self, model: MiniLM, contents: Sequence[Ids], keep: Sequence[bool]) -> Reading:
+        """Each content's reading; those to `keep` are remembered."""
+        keys = [content.tobytes() for content in contents]
+        with self._lock:
+            rows = {key: self._rows[key] for key in keys if key in self._rows}
+        fresh = {key: content for key, content in zip(keys, contents, strict=True) if key not in rows}
+        if fresh:
+            found = model.read(list(fresh.values()))
+            rows |= dict(zip(fresh, zip(found.embeddings, found.log_odds, strict=True), strict=True))
+        with self._lock:
+            for key, wanted in zip(keys, keep, strict=True):
+                if wanted:
+                    self._rows[key] = rows[key][0].copy(), rows[key][1].copy()
+                    self._rows.move_to_end(key)
+            while len(self._rows) > self._most:
+                self._rows.popitem(last=False)
+        return Reading(np.stack([rows[key][0] for key in keys]), np.stack([rows[key][1] for key in keys]))
 
 
 def doubt(views: Sequence[View], embeddings: Floats, around: Floats) -> Floats:
@@ -193,13 +227,15 @@ def doubt(views: Sequence[View], embeddings: Floats, around: Floats) -> Floats:
     What is taken from each view's log-odds, float32 [N]: nothing from a whole text; from an excerpt the more, the more
     it has to do with its neighbours, in whose company it was read as well.
 
-    embeddings: float32 [N, D] of unit length, of the views. around: float32 [N, D], the sum of their neighbours'.
+    embeddings: float32 [N, D] of unit length, of the views. around: float32 [N, D], the sum of their neighbours', zeros
+    where those were not read.
     """
     sizes = np.linalg.norm(around, axis=1)
     alike = np.einsum("nd,nd->n", embeddings, around) / np.maximum(sizes, 1e-6)
     belongs = OWN * np.clip((alike - _FOREIGN) / (_AT_HOME - _FOREIGN), 0, 1)
     excerpt = np.array([view.excerpt for view in views])
-    taken: Floats = np.where(excerpt, np.where(sizes > 0, belongs, EXCERPT), 0).astype(np.float32)
+    alone = np.array([EXCERPT if not view.beside else OWN for view in views])
+    taken: Floats = np.where(excerpt, np.where(sizes > 0, belongs, alone), 0).astype(np.float32)
     return taken
 
 

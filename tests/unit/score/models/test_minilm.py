@@ -13,7 +13,7 @@ from worker.core.views import View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
 from worker.score.models import minilm_encoders
 from worker.score.models.adapted import LABELS, Adaptation, adaptation, published
-from worker.score.models.minilm import EXCERPT, OWN, MiniLM, MiniLMScorer, read_views
+from worker.score.models.minilm import EXCERPT, LOW, OWN, MiniLM, MiniLMScorer, read_views
 
 pytestmark = pytest.mark.models
 
@@ -105,7 +105,7 @@ def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: Mini
 
     views = [excerpt(threat, gardens), excerpt(threat, fights), excerpt(threat, []), excerpt(threat, gardens)]
     views[-1].excerpt = False
-    seen, less = read_views(model, views)
+    seen, less = read_views(model, views, lambda found: found.log_odds.max(1), LOW)
     assert (less[0], less[2], less[3]) == (0, EXCERPT, 0)
     assert 0 < less[1] <= OWN
     np.testing.assert_array_equal(seen.log_odds, seen.log_odds[[0]].repeat(4, 0))

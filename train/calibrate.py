@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from train.fit import family
-from train.rows import CATEGORIES, Row
+from train.rows import CATEGORIES, Row, labels
 from worker.core.events import PartType
 from worker.core.views import Floats, TextSource
 from worker.score.calibration import RATES, thresholds
@@ -51,12 +52,12 @@ def calibrated(draft: Adaptation, rows: Sequence[Row], threads: int) -> Calibrat
     """
     rows = thinned(rows)
     odds = event_odds(MiniLM(encoder=CpuEncoder(threads, adapted=draft)), [row.text for row in rows])
-    labels = np.stack([row.labels for row in rows])
+    labelled = np.stack([row.labels for row in rows])
     weights = np.array([_LABELLED_WHOLE if family(row) == "openai" else 1.0 for row in rows])
     slope, shift = np.ones(len(CATEGORIES), np.float32), np.zeros(len(CATEGORIES), np.float32)
     for column, name in enumerate(CATEGORIES):
-        known = ~np.isnan(labels[:, column])
-        values, truth, weigh = odds[known, column], labels[known, column], weights[known]
+        known = ~np.isnan(labelled[:, column])
+        values, truth, weigh = odds[known, column], labelled[known, column], weights[known]
         note = "as trained: too few rows"
         if min(truth.sum(), (1 - truth).sum()) >= _FEWEST:
             slope[column], shift[column] = _line(values, truth, weigh)
@@ -89,6 +90,12 @@ def everyday(row: Row) -> bool:
     harmless = not np.nan_to_num(row.labels, nan=0.0).any()
     plain = row.source in ("davidson/neither", "convabuse", "surge", "background", "synthetic/everyday/chat")
     return harmless and plain
+
+
+def background() -> list[Row]:
+    """The harmless lines that ship with the worker, by which heads of custom categories are made."""
+    lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
+    return [Row(line, labels(), "background") for line in lines]
 
 
 def error(chances: Floats, truth: Floats, bins: int = 10) -> float:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from train.calibrate import event_odds, everyday, thinned
+from train.calibrate import background, event_odds, everyday, thinned
 from train.data import measuring_rows
 from train.fit import family
-from train.rows import CATEGORIES, Row, labels
+from train.rows import CATEGORIES, Row
 from worker.core.views import Floats, Thresholds
 from worker.score.models.minilm import MiniLM
 
@@ -44,8 +43,7 @@ def main() -> None:
     )
     asked.add_argument("--threads", type=int, default=2)
     options = asked.parse_args()
-    lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
-    rows = [*thinned(measuring_rows()), *(Row(line, labels(), "background") for line in lines)]
+    rows = [*thinned(measuring_rows()), *background()]
     odds = event_odds(MiniLM("cpu", options.threads), [row.text for row in rows])
     scores: Floats = (1 / (1 + np.exp(-odds))).astype(np.float32)
     harmless = np.array([everyday(row) for row in rows])

@@ -7,12 +7,11 @@ OpenAI's rows; clear prompts against everyday talk; look-alikes of prompts; hate
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib.resources import files
 from typing import Any
 
-from train.calibrate import everyday, thinned
+from train.calibrate import background, everyday, thinned
 from train.fit import family
-from train.rows import CATEGORIES, Row, labels
+from train.rows import CATEGORIES, Row
 
 _HATE = CATEGORIES.index("hate")
 _PROMPTS = ("synthetic/lookalikes", "synthetic/illicit")
@@ -31,9 +30,7 @@ TOLD = {
 
 def apart(real: Sequence[Row], written: Sequence[Row]) -> dict[str, list[tuple[Row, int]]]:
     """Each suite's rows and whether they violate, 1 or 0. `real`, `written`: rows held apart."""
-    lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
-    talk = [row for row in (*thinned(real), *written) if everyday(row)]
-    talk += [Row(line, labels(), "background") for line in lines]
+    talk = [row for row in (*thinned(real), *written, *background()) if everyday(row)]
     prompts = [row for row in real if family(row) in ("ailuminate", "catqa")]
     asked = [row for row in written if row.source.startswith(_PROMPTS) or "asked" in row.source]
     functions = [row for row in written if any(name in row.source for name in _FUNCTIONS)]

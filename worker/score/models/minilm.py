@@ -28,7 +28,7 @@ EXCERPT = 1.5
 OWN = 3.0
 _FOREIGN, _AT_HOME = 0.2, 0.4  # cosines of a sentence and its neighbours' mean
 _LOW = 0.1  # a score that decides nothing
-LOW = -2.2  # the same as log-odds
+LOW = float(np.log(_LOW / (1 - _LOW)))  # the same as log-odds
 _DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME, _LOW))
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
@@ -215,7 +215,10 @@ class Readings:
         with self._lock:
             for key, wanted in zip(keys, keep, strict=True):
                 if wanted:
-                    self._rows[key] = rows[key][0].copy(), rows[key][1].copy()
+                    if key in fresh:  # copied, or a row would hold on to all of its batch
+                        self._rows[key] = rows[key][0].copy(), rows[key][1].copy()
+                    else:
+                        self._rows[key] = rows[key]
                     self._rows.move_to_end(key)
             while len(self._rows) > self._most:
                 self._rows.popitem(last=False)

@@ -214,6 +214,7 @@ async def test_a_missing_right_to_write_is_in_the_reason_of_the_retry(
     """The right may come while the worker runs, so it waits; the log says for what."""
     settings = settings_at(broker, broker.sasl)
     reads = [(TOPIC, topics.events, READ), (GROUP, settings.group_id, READ)]
+    reads += [(TOPIC, topics.flag, WRITE)]  # an idempotent producer starts where its user may write at all (KIP-679)
     await grant(broker, USER, *reads, *((TOPIC, topic, DESCRIBE) for topic in topics.outputs))
     transport = KafkaTransport(settings, topics, SystemClock())
     await transport.start(let_go)
@@ -222,6 +223,16 @@ async def test_a_missing_right_to_write_is_in_the_reason_of_the_retry(
             await transport.publish([Outgoing(Route.ALLOW, b"k", b"v", (), Position(topics.events, 0, 0))], {})
     finally:
         await transport.stop()
+
+
+async def test_a_user_who_may_write_nowhere_is_told_at_the_start(broker: SecureBroker, topics: TopicSettings) -> None:
+    """Kafka calls that a missing right on the cluster, which nobody would grant."""
+    certificate, key = broker.authority.sign("reader")
+    files = {"ssl_certificate_location": certificate, "ssl_key_location": key}
+    settings = settings_at(broker, broker.mutual, **files)
+    reads = [(TOPIC, topics.events, READ), (GROUP, settings.group_id, READ)]
+    await grant(broker, "CN=reader", *reads, *((TOPIC, topic, DESCRIBE) for topic in topics.outputs))
+    assert "grant Describe and Write on the output topics" in await refused(settings, topics)
 
 
 async def test_our_own_expired_certificate_is_named_before_anything_is_asked(broker: SecureBroker) -> None:

@@ -316,10 +316,13 @@ class Killing(EventDecoder):
         return found
 
 
-async def test_a_record_that_kills_the_process_is_convicted_at_its_third_death(settings: Settings) -> None:
+@pytest.mark.parametrize("partition", [0, 1], ids=["in the partition read first", "read last"])
+async def test_a_record_that_kills_the_process_is_convicted_at_its_third_death(
+    settings: Settings, partition: int
+) -> None:
     """Runs one after the other over one queue: the killer is parked unread, everything else has one decision."""
     first = Bench(settings, partitions=2)
-    names = [f"{POISON if i == 150 else 'ok'}-{i:03}" for i in range(300)]
+    names = [f"{POISON if i == 150 + partition else 'ok'}-{i:03}" for i in range(200)]
     first.send([event(name, "hello", context={"actor": f"u{i % 5}"}) for i, name in enumerate(names)], key=None)
     deaths = 0
     while True:
@@ -329,7 +332,7 @@ async def test_a_record_that_kills_the_process_is_convicted_at_its_third_death(s
         bench.log = first.log
         try:
             async with bench.running():
-                while len(ended(bench)) < 300:
+                while len(ended(bench)) < 200:
                     await bench.until(len(bench.out("allow", "dead_letter")) + 1)
         except Killed:
             deaths += 1
@@ -338,7 +341,10 @@ async def test_a_record_that_kills_the_process_is_convicted_at_its_third_death(s
     assert deaths == 3
     (headers,) = parked(first)
     assert headers["tidegate-code"] == b"kills_worker"
-    assert (headers["__connect.errors.partition"], headers["__connect.errors.offset"]) == (b"0", b"75")
+    assert (headers["__connect.errors.partition"], headers["__connect.errors.offset"]) == (
+        str(partition).encode(),
+        b"75",
+    )
     decided = {d["event_id"] for d in first.decisions()}
     assert decided == {name for name in names if not name.startswith(POISON)}
 

@@ -7,7 +7,7 @@ away. One that dies leaves it, and whoever reads next knows:
 1. After one death, records run in windows, each named by a mark before it starts, until all that may have been in
    flight lies behind. Each window that is survived makes the next twice as long, so that this ends soon.
 2. After a death in a window of the first size, its records run one at a time, with nothing else in flight, each named
-   before it starts. A longer one is first run again in windows of the first size.
+   before it starts and no longer once it came through. A longer one is first run again in windows of the first size.
 3. A death with one record named convicts that record. It is parked without being decoded.
 
 Pure: no I/O, no clock. In normal running the mark rides on commits that happen anyway.
@@ -145,6 +145,11 @@ class Suspects:
         """The mark to store, with the record's own offset, before it runs alone."""
         self._partitions[position.of].named = position.offset
         return self.mark(position.of, position.offset)
+
+    def clear(self, position: Position) -> str:
+        """The mark to store, with the offset behind the record's, once that came through and another may run."""
+        self._partitions[position.of].named = None
+        return self.mark(position.of, position.offset + 1)
 
     def cover(self, position: Position) -> str:
         """The mark to store, with the record's own offset, before it and those behind it may be admitted."""

@@ -68,14 +68,14 @@ class Careful:
                 case Step.MARK:
                     if not await self._hold(epoch, partition, lambda: flow.ledger.open_count([partition]) == 0):
                         return
-                    if not await self._store(epoch, record, suspects.cover(record.position)):
+                    if not await self._store(epoch, partition, record.position.offset, suspects.cover(record.position)):
                         return
                     if suspects.covers(partition, records[-1].position.offset):
                         await self._admit_run(records[index:])
                         return
                     await self._admit_run([record])
                 case Step.ALONE:
-                    await self._alone(epoch, record)
+                    await self._alone(epoch, record, last=index == len(records) - 1)
             if not self._here(epoch, partition):
                 return
 
@@ -109,15 +109,17 @@ class Careful:
                 named=mark.named,
             )
 
-    async def _alone(self, epoch: int, record: Record) -> None:
-        """One suspect, with nothing else in flight in this process."""
-        flow, partition = self._flow, record.position.of
+    async def _alone(self, epoch: int, record: Record, *, last: bool) -> None:
+        """One suspect, with nothing else in flight in this process; after the `last`, other partitions may run."""
+        flow, partition, offset = self._flow, record.position.of, record.position.offset
         if not await self._hold(epoch, partition, lambda: flow.credits.held[0] == 0):
             return
-        if not await self._store(epoch, record, flow.suspects.name(record.position)):
+        if not await self._store(epoch, partition, offset, flow.suspects.name(record.position)):
             return
         await self._admit_run([record])
-        await self._hold(epoch, partition, lambda: flow.credits.held[0] == 0)
+        if await self._hold(epoch, partition, lambda: flow.credits.held[0] == 0) and last:
+            # else a death among another partition's records would convict this one, which came through
+            await self._store(epoch, partition, offset + 1, flow.suspects.clear(record.position))
 
     async def _hold(self, epoch: int, partition: Partition, idle: Callable[[], bool]) -> bool:
         """Wait until it is idle; False when the partition has gone, or after a stop."""
@@ -128,11 +130,10 @@ class Careful:
             await self._keep_alive()
         return False
 
-    async def _store(self, epoch: int, record: Record, mark: str) -> bool:
-        """Store a mark beside the record's own offset, as often as it takes; False as for `_hold`."""
-        partition = record.position.of
+    async def _store(self, epoch: int, partition: Partition, offset: int, mark: str) -> bool:
+        """Store a mark beside an offset, as often as it takes; False as for `_hold`."""
         while self._here(epoch, partition):
-            if await self._outlet.store({partition: record.position.offset}, {partition: mark}):
+            if await self._outlet.store({partition: offset}, {partition: mark}):
                 return self._here(epoch, partition)  # it may have gone while the mark was on its way
             await self._keep_alive()
         return False

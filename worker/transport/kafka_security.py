@@ -225,6 +225,8 @@ def remedy(error: Exception, settings: KafkaSettings) -> str:
         return f"{at} refuses group {settings.group_id} to this user: grant Read on the group"
     if isinstance(error, TopicAuthorizationFailedError):
         return f"{at} refuses a topic to this user: grant Read on the input, Describe and Write on the outputs"
+    if isinstance(error, ClusterAuthorizationFailedError):  # of an idempotent producer whose user may write nowhere
+        return f"{at} lets this user write to no topic: grant Describe and Write on the output topics"
     return f"{at} refuses us: check security.protocol, sasl.* and ssl.* and this user's rights: {type(error).__name__}"
 
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from train.artefact import pin, write
+from train.asked import Course
+from train.beside import Beside
 from train.calibrate import UNCALIBRATED, calibrated
+from train.conditioned import fitted
 from train.data import SHARES, lessons, measuring_rows
 from train.encode import encode
 from train.fit import Plan, train
+from train.kinds import read_kinds, told
 from train.model import FROZEN, Adapted
-from worker.score.models.adapted import FILE, read
+from worker.core.views import Floats
+from worker.score.models.adapted import FILE, published, read
+from worker.score.models.minilm import MiniLM
+from worker.score.models.minilm_encoders import CpuEncoder
 
 FIRST = Path(__file__).with_name("first.npz")  # what an earlier training gave (docs/adr/0017-what-training-moves.md)
 
@@ -33,7 +40,9 @@ def main() -> None:
     options = asked.parse_args()
     model = _trained(options)
     write(options.out, model, UNCALIBRATED)
-    write(options.out, model, calibrated(read(options.out), measuring_rows(), options.threads))
+    kinds = read_kinds()
+    conditioned = fitted(read(options.out), told(kinds), kinds, options.threads)
+    write(options.out, model, calibrated(read(options.out), measuring_rows(), options.threads), conditioned)
     print(f"{options.out.name}: {options.out.stat().st_size / 1e6:.2f} MB")
     if options.out == FILE:
         pin(FILE)
@@ -50,12 +59,27 @@ def _trained(options: argparse.Namespace) -> Adapted:
     print(f"{len(found)} rows", flush=True)
     plan = Plan(steps=options.steps, threads=options.threads)
     start = None if options.fresh else read(FIRST)
-    model = train(
-        found, encode, {name: share / total for name, share in shares.items()}, plan, start, _saved(options.weights)
-    )
+    shared = {name: share / total for name, share in shares.items()}
+    model = train(found, encode, shared, plan, start, _beside(plan), _saved(options.weights))
     if options.weights:
         torch.save({name: value for name, value in model.state_dict().items() if learnt(name)}, options.weights)
     return model
+
+
+def _beside(plan: Plan) -> Beside:
+    """Kinds are asked for by what the published model sees in their words."""
+    kinds = read_kinds()
+    rows = told(kinds)
+    model = MiniLM(encoder=CpuEncoder(plan.threads, adapted=published()))
+    torch.manual_seed(plan.seed)
+
+    def embed(texts: Sequence[str]) -> Floats:
+        return model.read_texts(texts).embeddings
+
+    texts = [row.text for row in rows]
+    course = Course(rows, kinds, embed(texts), embed, plan.seed)
+    tokens = encode(texts)
+    return Beside(course, tokens, rows=plan.of_kinds, longest=plan.kind_tokens, kept=plan.kept)
 
 
 def _saved(path: Path | None) -> Callable[[dict[str, Tensor]], None] | None:

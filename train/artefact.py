@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from train.calibrate import Calibration
 from train.model import Adapted
+from worker.score.asked import Asked
 from worker.score.models import adapted
 from worker.score.models.adapted import published
 from worker.score.models.minilm_encoders import merged
@@ -18,10 +20,10 @@ from worker.score.models.minilm_encoders import merged
 _RANK = 16
 
 
-def write(path: Path, model: Adapted, calibration: Calibration) -> None:
+def write(path: Path, model: Adapted, calibration: Calibration, asked: Asked | None = None) -> None:
     """
     What was added to the published weights: thin products where the rank allows, else bytes with a step for each row,
-    single precision for the heads. The same model gives the same bytes.
+    single precision for the heads, half for the conditioned one. The same model gives the same bytes.
     """
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     before = dict(merged(published()).named_parameters())
@@ -49,6 +51,8 @@ def write(path: Path, model: Adapted, calibration: Calibration) -> None:
     ):
         arrays[name] = weights.detach().numpy().astype(np.float32)
     arrays |= {name: value.astype(np.float32) for name, value in calibration._asdict().items()}
+    if asked is not None:
+        arrays |= {f"asked.{field.name}": getattr(asked, field.name).astype(np.float16) for field in fields(asked)}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 

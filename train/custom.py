@@ -23,9 +23,10 @@ from sklearn.metrics import roc_auc_score
 from train.rows import Row, labels
 from train.sources import held_apart, read_csv, tidy
 from worker.score.concepts import NAME, TextConcepts
+from worker.score.features import Reading
 from worker.score.models.adapted import adaptation, published
 from worker.score.models.minilm import MiniLM
-from worker.score.models.minilm_encoders import CpuEncoder, Reading
+from worker.score.models.minilm_encoders import CpuEncoder
 
 COUNTS = (0, 1, 5, 20)
 _DRAWS = 3
@@ -101,7 +102,7 @@ def _measured(model: MiniLM, known: Sequence[Sexism], apart: Sequence[Sexism]) -
 
 
 def _auroc(concepts: TextConcepts, category: Custom, seen: Reading, truth: Sequence[bool]) -> float:
-    scores = concepts.compile([category])[NAME].probabilities(*seen)[:, 0]
+    scores = concepts.compile([category])[NAME].probabilities(seen)[:, 0]
     return float(roc_auc_score(truth, scores))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from tokenizers import Tokenizer
 
-from train.fit import Ids
+from train.padding import Ids
 from worker.score.models.emoji import spoken
 from worker.score.weights import MINILM_TOKENIZER
 

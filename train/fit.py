@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from train.beside import Beside
 from train.data import Lesson
-from train.model import Adapted, mean_of
+from train.model import Adapted
+from train.padding import Ids, padded
 from train.rows import CATEGORIES, Row
 from worker.score.models.adapted import Adaptation
 
 _DRAWN = 8000  # batches that are drawn, of which a run takes the first
-Ids = Any  # int32 [n], with special tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,11 @@ class Plan:
     averaged: float = 0.998  # a moving average of the weights, which takes the place of falling rates
     of_start: float = 0.3  # share of the weights it began with in the model that is kept
     saved_every: int = 250  # steps
-    keep: float = 0.5  # weight of staying near the first embeddings, so that custom categories lose nothing
-    kept: int = 4  # rows of a batch whose embeddings are compared with the first ones
+    keep: float = 3.0  # weight of what the published embeddings are restored by, so that custom categories lose nothing
+    kept: int = 8  # rows of a batch whose embeddings are restored, beside those of kinds
+    kinds: float = 0.5  # weight of telling kinds apart by their definitions
+    of_kinds: int = 16  # rows of a batch for that
+    kind_tokens: int = 48
     alike: float = 0.3  # weight of saying the same of every group
     twins: int = 6  # rows of a batch that are read about another group as well
     seed: int = 20261124
@@ -50,6 +54,7 @@ def train(
     shares: dict[str, float],
     plan: Plan,
     start: Adaptation | None = None,
+    beside: Beside | None = None,
     saved: Callable[[dict[str, Tensor]], None] | None = None,
 ) -> Adapted:
     """
@@ -57,6 +62,7 @@ def train(
 
     shares: how much of the training each source takes, by the first part of its name; they sum to 1.
     start: what to go on from; None begins with the published model.
+    beside: what else is learnt.
     saved: told the model so far, so that a run that is cut off was not for nothing.
     """
     torch.manual_seed(plan.seed)
@@ -64,8 +70,7 @@ def train(
     dice = random.Random(plan.seed)
     rows = [lesson.row for lesson in lessons]
     model = Adapted(start)
-    before = Adapted(start).eval() if plan.keep else None
-    heads = list(model.heads.parameters())
+    heads = [*model.heads.parameters(), *(beside.parameters() if beside is not None else ())]
     layers = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("heads")]
     optimiser = torch.optim.AdamW(
         [{"params": layers, "lr": plan.rate}, {"params": heads, "lr": plan.head_rate}], weight_decay=0.01
@@ -79,7 +84,7 @@ def train(
     batches = _batches(rows, [len(t) for t in tokens], shares, plan, dice)
     balance = torch.from_numpy(_balance(rows, shares))
     model.train()
-    since, told = time.monotonic(), 0.0
+    since, told, parts = time.monotonic(), 0.0, np.zeros(2)
     for step, chosen in enumerate(batches):
         with_twin = [place for place, i in enumerate(chosen) if i in twins][: plan.twins]
         ids, mask = padded(
@@ -90,16 +95,16 @@ def train(
         weights = torch.tensor([rows[i].weight for i in both])[:, None]
         below = model.below(ids, mask)
         tokens_seen = model.above(below, mask)
-        odds, mean = model.heads(tokens_seen, mask), mean_of(tokens_seen, mask)
+        odds = model.heads(tokens_seen, mask)
         loss = _masked(odds, wanted, weights, balance)
         if with_twin:
             loss = loss + plan.alike * functional.mse_loss(
                 odds[with_twin].clamp(-8, 8), odds[len(chosen) :].clamp(-8, 8)
             )
-        if before is not None:
-            with torch.no_grad():
-                was = mean_of(before.above(below[: plan.kept], mask[: plan.kept]), mask[: plan.kept])
-            loss = loss + plan.keep * (1 - functional.cosine_similarity(mean[: plan.kept], was)).mean()
+        if beside is not None:
+            kinds, lost = beside.losses(model, below, tokens_seen, mask)
+            parts = 0.98 * parts + 0.02 * np.array([float(kinds.detach()), float(lost.detach())])
+            loss = loss + plan.kinds * kinds + plan.keep * lost
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -112,7 +117,8 @@ def train(
                     average[name].mul_(share).add_(value, alpha=1 - share)
         told = 0.98 * told + 0.02 * float(loss.detach()) if step else float(loss.detach())
         if step % 20 == 0:
-            print(f"step {step:5d} of {plan.steps}  loss {told:.4f}  {time.monotonic() - since:.0f} s", flush=True)
+            told_of = f"loss {told:.4f}  kinds {parts[0]:.4f}  lost {parts[1]:.4f}"
+            print(f"step {step:5d} of {plan.steps}  {told_of}  {time.monotonic() - since:.0f} s", flush=True)
         if saved is not None and (step + 1) % plan.saved_every == 0:
             saved(blended(average, first, plan.of_start))
     model.load_state_dict(blended(average, first, plan.of_start), strict=False)
@@ -184,18 +190,3 @@ def _batches(
         dice.shuffle(cut)
         batches += [batch for batch in cut if len(batch) == plan.batch]
     return batches[: plan.steps]
-
-
-def padded(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-    """
-    int64 [B, L] ids and bool [B, L] of what is there.
-
-    L is a multiple of 8, so that few shapes are met.
-    """
-    longest = -(-max(len(row) for row in rows) // 8) * 8
-    ids = torch.zeros(len(rows), longest, dtype=torch.int64)
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
-    for place, row in enumerate(rows):
-        ids[place, : len(row)] = torch.from_numpy(np.asarray(row, np.int64))
-        mask[place, : len(row)] = True
-    return ids, mask

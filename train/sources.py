@@ -95,7 +95,7 @@ def _davidson() -> Iterator[Row]:
 def _hatemoji() -> Iterator[Row]:
     for name in ("hatemoji_build_train", "hatemoji_build_validation"):
         for row in read_csv(f"{name}.csv.gz"):
-            yes = ("hate/threatening",) if row["type"] == "threatening_language" else ("hate",)
+            yes = ("hate/threatening",) if row["type"] == "threateninglanguage" else ("hate",)
             hateful = row["label_gold"] == "1"
             no = () if hateful else ("hate", "hate/threatening")
             yield Row(row["text"], labels(yes if hateful else (), no=no), "hatemoji")

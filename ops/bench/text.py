@@ -40,10 +40,11 @@ from worker.policy.resolve import resolve
 from worker.score.batch import BatchLimits
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.device import Device
+from worker.score.features import Reading
 from worker.score.lane import Answer, Ask, Lane, Late
 from worker.score.models.adapted import adaptation
 from worker.score.models.minilm import MiniLM, MiniLMScorer
-from worker.score.models.minilm_encoders import Reading, merged
+from worker.score.models.minilm_encoders import merged
 from worker.score.weights import MINILM
 from worker.settings import load
 from worker.transport.memory import MemoryLog, MemoryTail, MemoryTransport
@@ -85,8 +86,7 @@ class Fp32Encoder:
         with torch.inference_mode():
             tokens = self._model(input_ids=torch.from_numpy(row).long()[None]).last_hidden_state.numpy()
         sums = tokens.sum(1)
-        log_odds = self.adaptation.log_odds(tokens, np.array([len(row)], np.int32), sums)
-        return Reading(sums / np.linalg.norm(sums, axis=1, keepdims=True), log_odds)
+        return self.adaptation.reading(tokens, np.array([len(row)], np.int32), sums)
 
 
 class Whole:

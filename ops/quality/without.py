@@ -30,9 +30,10 @@ from worker.core.events import PartType
 from worker.core.views import Floats, TextSource, View
 from worker.quality.attacks import ATTACKS
 from worker.score.concepts import NAME, TextConcepts
+from worker.score.features import Reading
 from worker.score.models.adapted import published
 from worker.score.models.minilm import LOW, MiniLM, read_views
-from worker.score.models.minilm_encoders import CpuEncoder, Reading
+from worker.score.models.minilm_encoders import CpuEncoder
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +115,7 @@ def _by_words(model: MiniLM) -> Score:
     heads = TextConcepts(model).compile(categories)[NAME]
 
     def score(seen: Reading) -> Floats:
-        chances = heads.probabilities(*seen).max(1)
+        chances = heads.probabilities(seen).max(1)
         odds: Floats = np.log(chances / (1 - chances))
         return odds
 

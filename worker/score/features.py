@@ -1,21 +1,35 @@
-"""What a custom category's head looks at: the text's embedding, and what the trained heads say of it."""
+"""What is seen in a text, and what of it a custom category's head looks at."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from worker.core.views import Floats
+from worker.score.asked import WIDTH as SLOTS
 
 # So much of what the trained heads say: likeness of meaning alone confuses what is said with whom it is said about, and
 # they learnt the difference. 0.05 was taken and not tuned.
 HEARD: Final = 0.05
 MOST_HEARD: Final = 6.0  # log-odds beyond which they say no more
-WIDTH: Final = 384 + 13  # of an embedding and the trained heads
+MEANING: Final = 384  # the published model's embedding, restored
+FITTED: Final = MEANING + 13  # columns that examples have a say in: that, and the trained heads
+WIDTH: Final = FITTED + SLOTS
 
 
-def features(embeddings: Floats, trained: Floats) -> Floats:
-    """float32 [N, D + T] from embeddings of unit length and log-odds of the trained heads."""
+class Reading(NamedTuple):
+    """
+    Of N texts. embeddings: float32 [N, 384] of unit length. log_odds: float32 [N, 13] of the trained heads, calibrated.
+    features: float32 [N, 589], what heads of custom categories look at.
+    """
+
+    embeddings: Floats
+    log_odds: Floats
+    features: Floats
+
+
+def features(restored: Floats, trained: Floats, slots: Floats) -> Floats:
+    """float32 [N, 589] from restored embeddings of unit length, log-odds of the trained heads, and slots."""
     heard = np.clip(trained, -MOST_HEARD, MOST_HEARD) * np.float32(HEARD)
-    return np.column_stack([embeddings, heard]).astype(np.float32)
+    return np.column_stack([restored, heard, slots]).astype(np.float32)

@@ -68,7 +68,7 @@ def test_a_custom_category_separates_what_it_means_from_what_it_does_not(model: 
     heads = heads_of(concepts, TRADE)
     violating = ["anyone want to buy my lvl 60 account? 30 bucks", "selling 5m coins cheap, paypal"]
     harmless = ["I spent all my coins on a new sword", "great match yesterday, see you on Friday"]
-    scores = heads.probabilities(*model.read_texts([*violating, *harmless]))[:, 0]
+    scores = heads.probabilities(model.read_texts([*violating, *harmless]))[:, 0]
     assert scores[:2].min() > 0.6
     assert scores[2:].max() < 0.35
 
@@ -76,14 +76,14 @@ def test_a_custom_category_separates_what_it_means_from_what_it_does_not(model: 
 def test_everyday_lines_score_low(model: MiniLM, concepts: TextConcepts) -> None:
     """Nineteen of twenty harmless lines stay under a tenth."""
     lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()
-    scores = heads_of(concepts, TRADE).probabilities(*model.read_texts(lines))[:, 0]
+    scores = heads_of(concepts, TRADE).probabilities(model.read_texts(lines))[:, 0]
     assert np.quantile(scores, 0.95) < 0.1
 
 
 def test_a_definition_alone_ranks_what_it_names_first(model: MiniLM, concepts: TextConcepts) -> None:
     """Without an example there is still a scorer."""
     texts = ["at the end of the film the butler turns out to be the murderer and dies", "pass me the salt, please"]
-    scores = heads_of(concepts, SPOILER).probabilities(*model.read_texts(texts))[:, 0]
+    scores = heads_of(concepts, SPOILER).probabilities(model.read_texts(texts))[:, 0]
     assert scores[0] > scores[1]
 
 
@@ -103,7 +103,7 @@ def test_compiling_again_gives_the_same_heads(model: MiniLM, concepts: TextConce
 def test_a_category_of_detectors_alone_gets_no_opinion(model: MiniLM, concepts: TextConcepts) -> None:
     """NaN is "never scored", which is not 0; with no words in the whole policy there is nothing to look for."""
     picture = Category("nudity", detectors=("nsfw",))
-    scores = heads_of(concepts, picture, TRADE).probabilities(*model.read_texts(["selling my account"]))
+    scores = heads_of(concepts, picture, TRADE).probabilities(model.read_texts(["selling my account"]))
     assert np.isnan(scores[0, 0])
     assert not np.isnan(scores[0, 1])
     assert concepts.compile([picture]) == {}

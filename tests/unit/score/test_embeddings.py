@@ -10,9 +10,11 @@ import pytest
 
 from worker.core.views import Floats, Thresholds
 from worker.policy.compile import CategoryConcept
+from worker.score.asked import WIDTH as SLOTS
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.embeddings import EmbeddingCache
-from worker.score.models.adapted import LABELS
+from worker.score.features import Reading, features
+from worker.score.models.adapted import LABELS, silent
 
 
 class Counting:
@@ -20,6 +22,7 @@ class Counting:
 
     digest = "d1"
     trained: Mapping[str, Thresholds] = {}
+    asked = silent()
 
     def __init__(self) -> None:
         self.texts = 0
@@ -31,9 +34,11 @@ class Counting:
         found: Floats = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
         return found
 
-    def read_texts(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
-        """The same, and trained heads that say nothing."""
-        return self.embed_texts(texts), np.zeros((len(texts), len(LABELS)), np.float32)
+    def read_texts(self, texts: Sequence[str]) -> Reading:
+        """The same, and trained heads and slots that say nothing."""
+        embeddings = self.embed_texts(texts)
+        odds, slots = (np.zeros((len(texts), width), np.float32) for width in (len(LABELS), SLOTS))
+        return Reading(embeddings, odds, features(embeddings, odds, slots))
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,7 @@ def test_examples_rank_rows_held_apart_better() -> None:
     found = []
     for count in (0, 5, 20):
         category = Category("threats", DEFINITION, tuple(violating[:count]), tuple(allowed[:count]))
-        scores = concepts.compile([category])[NAME].probabilities(*seen)[:, 0]
+        scores = concepts.compile([category])[NAME].probabilities(seen)[:, 0]
         found.append(auroc(scores[bad], scores[~bad]))
     by_definition, with_five, with_twenty = found
     assert by_definition + 0.1 < with_five < with_twenty

@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.core.views import Floats
+from worker.score import asked
+from worker.score.asked import Asked
+from worker.score.features import Reading, features
 from worker.score.weights import verified
 
 FILE = Path(__file__).with_name("minilm_adapted.npz")
-SHA256 = "e0dcf2f78dd2929f56ad407326ef9cfcc6be1694adb1e0363a02c99444a2e6db"  # `make train` writes it
+SHA256 = "f9c58d67628bce163d5324eba076c6b4bb8ed8ef6977c88dd04d36a03ba246ca"  # `make train` writes it
 LABELS = (
     "hate",
     "hate/threatening",
@@ -34,6 +37,7 @@ LABELS = (
 DETECTORS = tuple(label.replace("/", "-") for label in LABELS)  # what policies call the heads
 
 _HEADS = ("looks", "seen", "whole", "peak", "bias", "slope", "shift", "points")
+_ASKED = "asked."
 
 Matrix = npt.NDArray[np.float32]
 
@@ -46,7 +50,8 @@ class Adaptation:
     deltas: by the name of a parameter of the published model, what to add to it, float32 of its shape.
     looks, seen, whole, peak: float32 [13, 384] of the heads; bias: float32 [13].
     slope, shift: float32 [13], the lines that make log-odds calibrated. points: float32 [3, 13], thresholds of the
-    operating points. digest: of the whole artefact. layers: a digest of the deltas alone.
+    operating points. asked: what reads custom categories. digest: of the whole artefact. layers: a digest of the deltas
+    alone.
     """
 
     deltas: Mapping[str, Matrix]
@@ -58,8 +63,17 @@ class Adaptation:
     slope: Matrix
     shift: Matrix
     points: Matrix
+    asked: Asked
     digest: str
     layers: str
+
+    def reading(self, tokens: Floats, lengths: npt.NDArray[np.int32], sums: Floats) -> Reading:
+        """What is seen in padded tokens; arguments as of `log_odds`."""
+        log_odds = self.log_odds(tokens, lengths, sums)
+        # a sum and a mean point the same way, and only the direction counts
+        embeddings = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        slots = self.asked.slots(tokens, lengths)
+        return Reading(embeddings, log_odds, features(self.asked.restored(sums), log_odds, slots))
 
     def log_odds(self, tokens: Floats, lengths: npt.NDArray[np.int32], sums: Floats) -> Floats:
         """
@@ -116,13 +130,27 @@ def read(path: Path) -> Adaptation:
         deltas[layer] = deltas[layer] + change if layer in deltas else change
     heads = {name: found[name].astype(np.float32) for name in _HEADS if name in found}
     heads.setdefault("peak", np.zeros_like(heads["looks"]))
+    conditioned = {
+        name.removeprefix(_ASKED): value.astype(np.float32) for name, value in found.items() if name.startswith(_ASKED)
+    }
     parts = b"".join(found[name].tobytes() for name in sorted(found) if ":" in name)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Adaptation(deltas=deltas, digest=digest, layers=hashlib.sha256(parts).hexdigest(), **heads)
+    layers = hashlib.sha256(parts).hexdigest()
+    return Adaptation(
+        deltas=deltas, digest=digest, layers=layers, asked=Asked(**conditioned) if conditioned else silent(), **heads
+    )
 
 
 def published() -> Adaptation:
     """The model as published: no deltas, and heads that say nothing. For comparisons."""
     nothing, flat = np.zeros((len(LABELS), 384), np.float32), np.zeros(len(LABELS), np.float32)
     points = np.full((3, len(LABELS)), np.nan, np.float32)
-    return Adaptation({}, nothing, nothing, nothing, nothing, flat, flat, flat, points, "published", "published")
+    none, said = silent(), "published"
+    return Adaptation({}, nothing, nothing, nothing, nothing, flat, flat, flat, points, none, said, said)
+
+
+def silent() -> Asked:
+    """A conditioned head that restores nothing and says nothing."""
+    slots, whole = np.zeros((asked.WIDTH, 384), np.float32), np.zeros((1, 384), np.float32)
+    looks, easily = np.zeros((asked.SLOTS, 384), np.float32), np.zeros(385, np.float32)
+    return Asked(np.eye(384, dtype=np.float32), looks, slots, slots, whole, whole, easily)

@@ -14,9 +14,10 @@ from tokenizers import Tokenizer
 from worker.core.errors import ModelFailed
 from worker.core.views import Floats, ModelRef, Thresholds, View, ViewKind
 from worker.score.concepts import NAME, Heads, TextConcepts
+from worker.score.features import Reading
 from worker.score.models.adapted import DETECTORS
 from worker.score.models.emoji import READING, has_emoji, spoken
-from worker.score.models.minilm_encoders import Encoder, Reading, encoder_for
+from worker.score.models.minilm_encoders import Encoder, encoder_for
 from worker.score.weights import MINILM, MINILM_TOKENIZER, content_digest
 
 Ids = npt.NDArray[np.int32]
@@ -60,6 +61,7 @@ class MiniLM:
             MINILM.sha256, MINILM_TOKENIZER.sha256, READING, adapted.digest
         )  # in any precision
         self.trained: Mapping[str, Thresholds] = dict(zip(DETECTORS, adapted.points.T.astype(np.float64), strict=True))
+        self.asked = adapted.asked
         self.version = importlib.metadata.version(MINILM.distribution)
 
     @property
@@ -200,7 +202,7 @@ class Readings:
 
     def __init__(self, most: int = 4096) -> None:
         self._most = most
-        self._rows: OrderedDict[bytes, tuple[Floats, Floats]] = OrderedDict()
+        self._rows: OrderedDict[bytes, tuple[Floats, ...]] = OrderedDict()
         self._lock = Lock()
 
     def read(self, model: MiniLM, contents: Sequence[Ids], keep: Sequence[bool]) -> Reading:
@@ -211,18 +213,18 @@ class Readings:
         fresh = {key: content for key, content in zip(keys, contents, strict=True) if key not in rows}
         if fresh:
             found = model.read(list(fresh.values()))
-            rows |= dict(zip(fresh, zip(found.embeddings, found.log_odds, strict=True), strict=True))
+            rows |= dict(zip(fresh, zip(*found, strict=True), strict=True))
         with self._lock:
             for key, wanted in zip(keys, keep, strict=True):
                 if wanted:
                     if key in fresh:  # copied, or a row would hold on to all of its batch
-                        self._rows[key] = rows[key][0].copy(), rows[key][1].copy()
+                        self._rows[key] = tuple(part.copy() for part in rows[key])
                     else:
                         self._rows[key] = rows[key]
                     self._rows.move_to_end(key)
             while len(self._rows) > self._most:
                 self._rows.popitem(last=False)
-        return Reading(np.stack([rows[key][0] for key in keys]), np.stack([rows[key][1] for key in keys]))
+        return Reading(*(np.stack(parts) for parts in zip(*(rows[key] for key in keys), strict=True)))
 
 
 def doubt(views: Sequence[View], embeddings: Floats, around: Floats) -> Floats:
@@ -258,7 +260,7 @@ def _against_heads(seen: Reading, concepts: Sequence[Heads]) -> list[Floats]:
         rows_of.setdefault(id(heads), []).append(row)
     scores: list[Floats] = [seen.embeddings[0]] * len(concepts)
     for rows in rows_of.values():
-        found = concepts[rows[0]].probabilities(seen.embeddings[rows], seen.log_odds[rows])
+        found = concepts[rows[0]].probabilities(Reading(*(part[rows] for part in seen)))
         for row, score in zip(rows, found, strict=True):
             scores[row] = score
     return scores

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import structlog
 
 from worker.core.errors import ConfigError
 from worker.core.views import Floats
+from worker.score.features import WIDTH, Reading
 from worker.score.models.adapted import LABELS, Adaptation, adaptation
 from worker.score.weights import MINILM, MINILM_CONFIG, cache_folder, content_digest, file_digest, verified
 
@@ -28,13 +29,6 @@ _DIMENSIONS = 384
 _CPU_TOKENS = 512
 _CUDA_TOKENS = 65_536
 _AVX512 = ("avx512f", "avx512cd", "avx512vl", "avx512bw", "avx512dq")
-
-
-class Reading(NamedTuple):
-    """embeddings: float32 [N, 384] of unit length. log_odds: float32 [N, 13] of the trained heads, calibrated."""
-
-    embeddings: Floats
-    log_odds: Floats
 
 
 class Encoder(Protocol):
@@ -108,7 +102,7 @@ class CpuEncoder:
         hidden = np.asarray(self._model.forward_batch(self._view(ids), self._view(lengths)).last_hidden_state)
         mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.float32)
         sums = np.matmul(mask[:, None, :], hidden)[:, 0]
-        return Reading(sums, self.adaptation.log_odds(hidden, lengths, sums))
+        return self.adaptation.reading(hidden, lengths, sums)
 
 
 class CudaEncoder:
@@ -134,7 +128,7 @@ class CudaEncoder:
             mask = torch.arange(ids.shape[1], device="cuda") < torch.from_numpy(lengths).to("cuda")[:, None]
             hidden = self._model(input_ids=on_device, attention_mask=mask.long()).last_hidden_state.float()
             sums: Floats = (hidden * mask[:, :, None]).sum(1).cpu().numpy()
-            return Reading(sums, self.adaptation.log_odds(hidden.cpu().numpy(), lengths, sums))
+            return self.adaptation.reading(hidden.cpu().numpy(), lengths, sums)
 
 
 def merged(adapted: Adaptation) -> Any:
@@ -214,11 +208,10 @@ def _in_slices(
             ids[place, : lengths[place]] = rows[row]
         return forward(ids, lengths)
 
-    found = Reading(np.empty((len(rows), _DIMENSIONS), np.float32), np.empty((len(rows), len(LABELS)), np.float32))
-    for chosen, (sums, log_odds) in zip(slices, (pool.map if pool else map)(pooled, slices), strict=True):
-        # a sum and a mean point the same way, and only the direction counts
-        found.embeddings[chosen] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-        found.log_odds[chosen] = log_odds
+    found = Reading(*(np.empty((len(rows), width), np.float32) for width in (_DIMENSIONS, len(LABELS), WIDTH)))
+    for chosen, parts in zip(slices, (pool.map if pool else map)(pooled, slices), strict=True):
+        for all_rows, some in zip(found, parts, strict=True):
+            all_rows[chosen] = some
     return found
 
 

@@ -11,8 +11,9 @@ from tests.unit.score.test_concepts import TRADE, Category
 from worker.core.errors import WeightsRejected
 from worker.core.events import PartType
 from worker.core.views import View, ViewKind
+from worker.score.asked import KEPT, SLOTS
 from worker.score.concepts import NAME, TextConcepts
-from worker.score.features import features
+from worker.score.features import FITTED, WIDTH, features
 from worker.score.models import adapted
 from worker.score.models.adapted import DETECTORS, FILE, LABELS, adaptation, published
 from worker.score.models.minilm import MiniLM, MiniLMScorer
@@ -94,9 +95,35 @@ def test_digests_cover_what_scores_depend_on(model: MiniLM) -> None:
 
 
 def test_custom_categories_hear_the_trained_heads(model: MiniLM) -> None:
-    """What they look at is the embedding and, scaled, what the heads say; beyond six log-odds they say no more."""
-    embeddings, odds = model.read_texts(["all muslims are vermin and should leave"])
-    seen = features(embeddings, odds)
-    assert seen.shape == (1, 384 + len(LABELS))
-    np.testing.assert_array_equal(seen[:, :384], embeddings)
-    np.testing.assert_array_equal(features(embeddings, np.full_like(odds, 9.0)), features(embeddings, odds * 0 + 6.0))
+    """They look at the restored embedding, scaled, at what the heads say, and at slots; six log-odds are the most."""
+    seen = model.read_texts(["all muslims are vermin and should leave"])
+    assert seen.features.shape == (1, WIDTH)
+    restored = model.asked.restored(seen.embeddings)
+    np.testing.assert_allclose(seen.features[:, :384], restored, atol=1e-5)
+    assert np.linalg.norm(restored) == pytest.approx(1, abs=1e-5)
+    slots = np.zeros((1, WIDTH - FITTED), np.float32)
+    loud, most = features(restored, np.full((1, 13), 9.0, np.float32), slots), np.full((1, 13), 6.0, np.float32)
+    np.testing.assert_array_equal(loud, features(restored, most, slots))
+
+
+def test_slots_are_their_formula(model: MiniLM) -> None:
+    """Attention over the tokens that are there, by the plain loop; padding changes nothing."""
+    asked = model.asked
+    tokens = np.random.default_rng(2).normal(size=(3, 6, 384)).astype(np.float32)
+    lengths = np.array([6, 3, 1], np.int32)
+    for row, length, found in zip(tokens, lengths, asked.slots(tokens, lengths), strict=True):
+        own = row[:length]
+        for slot in range(SLOTS):
+            shares = np.exp(own @ asked.looks[slot])
+            kept = asked.keeps[slot * KEPT : (slot + 1) * KEPT] @ (shares @ own / shares.sum())
+            np.testing.assert_allclose(found[slot * KEPT : (slot + 1) * KEPT], kept, atol=1e-3)
+
+
+def test_embeddings_are_restored(model: MiniLM) -> None:
+    """What the published model sees comes back from the adapted one's tokens, though its own embeddings moved."""
+    texts = ["a cup of tea in the garden", "selling my account, dm me", "he is buried in the churchyard"]
+    was = MiniLM(encoder=CpuEncoder(1, adapted=published())).read_texts(texts).embeddings
+    seen = model.read_texts(texts)
+    moved = np.einsum("nd,nd->n", seen.embeddings, was).mean()
+    restored = np.einsum("nd,nd->n", seen.features[:, :384], was).mean()
+    assert restored > max(moved, 0.9)

@@ -11,6 +11,7 @@ from worker.core.errors import ConfigError, WeightsRejected
 from worker.core.events import PartType
 from worker.core.views import View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
+from worker.score.features import WIDTH
 from worker.score.models import minilm_encoders
 from worker.score.models.adapted import LABELS, Adaptation, adaptation, published
 from worker.score.models.minilm import EXCERPT, LOW, OWN, MiniLM, MiniLMScorer, read_views
@@ -33,14 +34,15 @@ def test_embeddings_are_those_of_the_fp32_model(adapted: Adaptation) -> None:
     model = MiniLM(encoder=minilm_encoders.CpuEncoder(1, adapted=adapted))
     plain = minilm_encoders.merged(adapted)
     found = model.read_texts(TEXTS)
-    for text, embedding, log_odds in zip(TEXTS, *found, strict=True):
+    for text, embedding, log_odds, features in zip(TEXTS, *found, strict=True):
         ids = [101, *model.encode([text])[0][0][: model.window_tokens].tolist(), 102]
         with torch.inference_mode():
             tokens = plain(input_ids=torch.tensor([ids])).last_hidden_state.numpy()
         mean = tokens[0].mean(0)
         assert float(embedding @ mean / np.linalg.norm(mean)) > 0.9999
-        exact = adapted.log_odds(tokens, np.array([len(ids)], np.int32), tokens.sum(1))
-        np.testing.assert_allclose(log_odds, exact[0], atol=1e-3)
+        exact = adapted.reading(tokens, np.array([len(ids)], np.int32), tokens.sum(1))
+        np.testing.assert_allclose(log_odds, exact.log_odds[0], atol=1e-3)
+        np.testing.assert_allclose(features, exact.features[0], atol=1e-3)
 
 
 def test_a_text_has_the_same_embedding_whatever_its_neighbours(model: MiniLM) -> None:
@@ -74,7 +76,7 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
     draws = np.random.default_rng(3)
 
     def heads(count: int) -> Heads:
-        weights = draws.normal(size=(count, 384 + len(LABELS))).astype(np.float32)
+        weights = draws.normal(size=(count, WIDTH)).astype(np.float32)
         trained = np.full(count, -1)
         trained[0] = 4
         return Heads(weights, np.zeros(count, np.float32), np.ones(count, np.bool_), "", trained)
@@ -86,9 +88,9 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
     scores = scorer.score(views, [one, two, two])
     assert [row.shape for row in scores] == [(2,), (5,), (5,)]
     seen = model.read(contents)
-    np.testing.assert_allclose(scores[0], one.probabilities(*seen)[0], atol=1e-4)
-    np.testing.assert_allclose(scores[1], two.probabilities(*seen)[1], atol=1e-4)
-    np.testing.assert_allclose(scores[2], two.probabilities(*seen)[2], atol=1e-4)
+    np.testing.assert_allclose(scores[0], one.probabilities(seen)[0], atol=1e-4)
+    np.testing.assert_allclose(scores[1], two.probabilities(seen)[1], atol=1e-4)
+    np.testing.assert_allclose(scores[2], two.probabilities(seen)[2], atol=1e-4)
 
 
 def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: MiniLM) -> None:
@@ -111,7 +113,7 @@ def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: Mini
     np.testing.assert_array_equal(seen.log_odds, seen.log_odds[[0]].repeat(4, 0))
     scorer = MiniLMScorer(model, TextConcepts(model))
     trained = np.arange(len(LABELS))
-    heads = Heads(np.zeros((13, 397), np.float32), np.zeros(13, np.float32), np.ones(13, np.bool_), "", trained)
+    heads = Heads(np.zeros((13, WIDTH), np.float32), np.zeros(13, np.float32), np.ones(13, np.bool_), "", trained)
     told = np.array(scorer.score(views, [heads] * 4), np.float64)
     odds = np.log(told / (1 - told))
     np.testing.assert_allclose(odds[3] - odds, np.repeat(less[:, None], 13, 1), atol=0.01)

@@ -191,8 +191,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             async with self._committing:  # aiokafka would send a late commit in the next generation's name
                 self._owned, self._nexts = frozenset(), {}
         except BaseException as error:
-            self._failure = error  # aiokafka only logs it
-            self._gate.set()
+            self.fail(error)  # aiokafka only logs it
             raise
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -210,8 +209,7 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             else:
                 self.marks = await self._stored_marks(frozenset(assigned))
         except BaseException as error:
-            self._failure = error  # aiokafka only logs it
-            self._gate.set()
+            self.fail(error)  # aiokafka only logs it
             raise
         self._owned, self._nexts = owned, {}
         _log.info("transport.assigned", partitions=[partition.number for partition in sorted(self._owned)])
@@ -226,8 +224,9 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._consumer.resume(at)
 
     def fail(self, error: BaseException) -> None:
-        """The next poll raises `error`."""
-        self._failure = error
+        """The next poll raises `error`, unless something failed before: what follows from that would hide it."""
+        if self._failure is None:
+            self._failure = error
         self._gate.set()
 
     async def _stored_marks(self, partitions: frozenset[TopicPartition]) -> dict[Partition, str]:

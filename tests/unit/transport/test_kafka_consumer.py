@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any, cast
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
@@ -64,3 +65,13 @@ async def test_what_was_fetched_while_partitions_were_let_go_is_never_given() ->
     await asyncio.sleep(0)
     assert [one.position.offset for one in await reader.poll(10, 0.001)] == [26]
     await real.stop()
+
+
+async def test_the_first_failure_is_the_one_that_is_raised() -> None:
+    """What breaks because a drain failed, such as a fence that comes too late, would hide why."""
+    reader = GroupReader(KafkaSettings(), {"bootstrap_servers": "127.0.0.1:1"}, "events", SystemClock(), Fence())
+    reader.fail(RuntimeError("cannot drain"))
+    reader.fail(RuntimeError("no assignment for the partition"))
+    with pytest.raises(RuntimeError, match="cannot drain"):
+        await reader.poll(10, 0.001)
+    await reader._consumer.stop()

@@ -16,8 +16,8 @@ from train.padding import Ids, padded
 class Beside(nn.Module):
     """
     Both keep custom categories good: what the published model saw can be restored from the mean of the tokens by one
-    matrix, and tokens tell kinds apart that nobody trained a head for. Neither part ships; `train.asked` is fitted
-    again to the finished encoder.
+    matrix, and tokens tell kinds apart that nobody trained a head for. Neither part ships: `train.conditioned` fits
+    both again to the finished encoder.
 
     Args:
         course: draws rows and kinds; `tokens` are its rows as ids.

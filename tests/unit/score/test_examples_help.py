@@ -26,7 +26,7 @@ def auroc(bad: Floats, good: Floats) -> float:
 
 
 def test_examples_rank_rows_held_apart_better() -> None:
-    """AUROC .63 by a short definition alone, .79 with five examples of each kind, .83 with twenty."""
+    """AUROC .74 by a short definition alone, .86 with five examples of each kind, .89 with twenty."""
     rows = list(csv.DictReader(FILE.read_text("utf-8").splitlines()))
     violating, allowed = ([r["text"] for r in rows if r["use"] == "example" and r["violating"] == v] for v in "10")
     apart = [r for r in rows if r["use"] == "held apart"]

@@ -11,19 +11,14 @@ import torch
 from torch import Tensor
 
 from train.artefact import pin, write
-from train.asked import Course
-from train.beside import Beside
 from train.calibrate import UNCALIBRATED, calibrated
 from train.conditioned import fitted
 from train.data import SHARES, lessons, measuring_rows
 from train.encode import encode
-from train.fit import Plan, train
-from train.kinds import read_kinds, told
+from train.fit import Plan, beside, train
+from train.kinds import Kind, Told, read_kinds, told
 from train.model import FROZEN, Adapted
-from worker.core.views import Floats
-from worker.score.models.adapted import FILE, published, read
-from worker.score.models.minilm import MiniLM
-from worker.score.models.minilm_encoders import CpuEncoder
+from worker.score.models.adapted import FILE, read
 
 FIRST = Path(__file__).with_name("first.npz")  # what an earlier training gave (docs/adr/0017-what-training-moves.md)
 
@@ -38,17 +33,18 @@ def main() -> None:
     asked.add_argument("--weights", type=Path, help="keep the trained weights here, or calibrate those that are here")
     asked.add_argument("--out", type=Path, default=FILE, help="the artefact (default: the one that the worker loads)")
     options = asked.parse_args()
-    model = _trained(options)
-    write(options.out, model, UNCALIBRATED)
     kinds = read_kinds()
-    conditioned = fitted(read(options.out), told(kinds), kinds, options.threads)
+    rows = told(kinds)
+    model = _trained(options, rows, kinds)
+    write(options.out, model, UNCALIBRATED)
+    conditioned = fitted(read(options.out), rows, kinds, options.threads)
     write(options.out, model, calibrated(read(options.out), measuring_rows(), options.threads), conditioned)
     print(f"{options.out.name}: {options.out.stat().st_size / 1e6:.2f} MB")
     if options.out == FILE:
         pin(FILE)
 
 
-def _trained(options: argparse.Namespace) -> Adapted:
+def _trained(options: argparse.Namespace, rows: Sequence[Told], kinds: Sequence[Kind]) -> Adapted:
     if options.weights and options.weights.is_file():
         model = Adapted(None if options.fresh else read(FIRST)).eval()
         model.load_state_dict(torch.load(options.weights, weights_only=True), strict=False)
@@ -60,26 +56,11 @@ def _trained(options: argparse.Namespace) -> Adapted:
     plan = Plan(steps=options.steps, threads=options.threads)
     start = None if options.fresh else read(FIRST)
     shared = {name: share / total for name, share in shares.items()}
-    model = train(found, encode, shared, plan, start, _beside(plan), _saved(options.weights))
+    besides = beside(plan, rows, kinds, encode)
+    model = train(found, encode, shared, plan, start, besides, _saved(options.weights))
     if options.weights:
         torch.save({name: value for name, value in model.state_dict().items() if learnt(name)}, options.weights)
     return model
-
-
-def _beside(plan: Plan) -> Beside:
-    """Kinds are asked for by what the published model sees in their words."""
-    kinds = read_kinds()
-    rows = told(kinds)
-    model = MiniLM(encoder=CpuEncoder(plan.threads, adapted=published()))
-    torch.manual_seed(plan.seed)
-
-    def embed(texts: Sequence[str]) -> Floats:
-        return model.read_texts(texts).embeddings
-
-    texts = [row.text for row in rows]
-    course = Course(rows, kinds, embed(texts), embed, plan.seed)
-    tokens = encode(texts)
-    return Beside(course, tokens, rows=plan.of_kinds, longest=plan.kind_tokens, kept=plan.kept)
 
 
 def _saved(path: Path | None) -> Callable[[dict[str, Tensor]], None] | None:

@@ -25,8 +25,9 @@ from train.artefact import write
 from train.calibrate import UNCALIBRATED, event_odds, thinned
 from train.data import SHARES, lessons, measuring_rows
 from train.encode import encode
-from train.fit import Plan, train
+from train.fit import Plan, beside, train
 from train.identities import Identities
+from train.kinds import read_kinds, told
 from train.rows import Row
 from train.synthetic import read_grammar
 from worker.core.views import Floats
@@ -112,7 +113,8 @@ def _trained(variant: Variant, options: argparse.Namespace) -> Adaptation:
     total = sum(shares.values())
     shares = {name: share / total for name, share in shares.items()}
     found = lessons(variant.synthetic, hidden=variant.hidden, joined=variant.joined)
-    model = train(found, encode, shares, plan)
+    kinds = read_kinds()
+    model = train(found, encode, shares, plan, besides=beside(plan, told(kinds), kinds, encode))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "draft.npz"
         write(file, model, UNCALIBRATED)

@@ -9,8 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.asked import Asked, Course, loss
+from train.kinds import Kind, Told
 from train.model import Adapted, mean_of
 from train.padding import Ids, padded
+from worker.core.views import Floats
+from worker.score.models.adapted import published
+from worker.score.models.minilm import MiniLM
+from worker.score.models.minilm_encoders import CpuEncoder
 
 
 class Beside(nn.Module):
@@ -20,21 +25,41 @@ class Beside(nn.Module):
     both again to the finished encoder.
 
     Args:
-        course: draws rows and kinds; `tokens` are its rows as ids.
+        rows: what is told of each text; `tokens` are they as ids. kinds: what that is about; each is asked for by what
+            the published model sees in its words.
+        batch: rows that are drawn at a time. longest: tokens of each that are read.
         kept: rows of a batch of labels whose embeddings are restored too.
     """
 
-    def __init__(self, course: Course, tokens: Sequence[Ids], *, rows: int, longest: int, kept: int) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Told],
+        kinds: Sequence[Kind],
+        tokens: Sequence[Ids],
+        *,
+        batch: int,
+        longest: int,
+        kept: int,
+        seed: int,
+        threads: int,
+    ) -> None:
         super().__init__()
+        torch.manual_seed(seed)
+        model = MiniLM(encoder=CpuEncoder(threads, adapted=published()))
+
+        def embed(texts: Sequence[str]) -> Floats:
+            return model.read_texts(texts).embeddings
+
         self.asked = Asked()
         self.restores = nn.Parameter(torch.eye(384))
         self._published = [Adapted().eval()]  # in a list, so that its parameters are not ours
-        self._course, self._tokens = course, tokens
-        self._rows, self._longest, self._kept = rows, longest, kept
+        self._course = Course(rows, kinds, embed([row.text for row in rows]), embed, seed)
+        self._tokens = tokens
+        self._batch, self._longest, self._kept = batch, longest, kept
 
     def losses(self, model: Adapted, below: Tensor, above: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Of kinds and of what is kept; `below`, `above`: float32 [B, L, 384] of a batch of labels."""
-        batch = self._course.draw(self._rows)
+        batch = self._course.draw(self._batch)
         ids, there = padded([self._tokens[row][: self._longest] for row in batch.rows])
         lower = model.below(ids, there)
         tokens = model.above(lower, there)

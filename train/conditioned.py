@@ -32,7 +32,7 @@ _SEED = 20261126
 
 
 class _Recording(CpuEncoder):
-    """Keeps the tokens that it sees, by their ids."""
+    """Keeps the tokens that it sees, by the ids between the special ones."""
 
     def __init__(self, threads: int, adapted: Adaptation) -> None:
         super().__init__(threads, adapted=adapted)
@@ -41,7 +41,7 @@ class _Recording(CpuEncoder):
     def _forward(self, ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> Reading:
         hidden = np.asarray(self._model.forward_batch(self._view(ids), self._view(lengths)).last_hidden_state)
         for row, length, tokens in zip(ids, lengths, hidden, strict=True):
-            self.tokens[row[:length].tobytes()] = tokens[:length].astype(np.float16)
+            self.tokens[row[1 : length - 1].tobytes()] = tokens[:length].astype(np.float16)
         return super()._forward(ids, lengths)
 
 
@@ -54,8 +54,7 @@ def fitted(draft: Adaptation, rows: Sequence[Told], kinds: Sequence[Kind], threa
     now, before = MiniLM(encoder=encoder), MiniLM(encoder=CpuEncoder(threads, adapted=published()))
     ids = [found[:_TOKENS] for found, _ in now.every_token(texts)]
     embeddings = now.read(ids).embeddings
-    tokens = [encoder.tokens[np.concatenate(([101], row, [102])).astype(np.int32).tobytes()] for row in ids]
-
+    tokens = [encoder.tokens[row.tobytes()] for row in ids]
     restores = _restores(now, before)
 
     def restored(some: Floats) -> Floats:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from train.beside import Beside
 from train.data import Lesson
+from train.kinds import Kind, Told
 from train.model import Adapted
 from train.padding import Ids, padded
 from train.rows import CATEGORIES, Row
@@ -54,7 +55,7 @@ def train(
     shares: dict[str, float],
     plan: Plan,
     start: Adaptation | None = None,
-    beside: Beside | None = None,
+    besides: Beside | None = None,
     saved: Callable[[dict[str, Tensor]], None] | None = None,
 ) -> Adapted:
     """
@@ -62,7 +63,7 @@ def train(
 
     shares: how much of the training each source takes, by the first part of its name; they sum to 1.
     start: what to go on from; None begins with the published model.
-    beside: what else is learnt.
+    besides: what else is learnt.
     saved: told the model so far, so that a run that is cut off was not for nothing.
     """
     torch.manual_seed(plan.seed)
@@ -70,7 +71,7 @@ def train(
     dice = random.Random(plan.seed)
     rows = [lesson.row for lesson in lessons]
     model = Adapted(start)
-    heads = [*model.heads.parameters(), *(beside.parameters() if beside is not None else ())]
+    heads = [*model.heads.parameters(), *(besides.parameters() if besides is not None else ())]
     layers = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("heads")]
     optimiser = torch.optim.AdamW(
         [{"params": layers, "lr": plan.rate}, {"params": heads, "lr": plan.head_rate}], weight_decay=0.01
@@ -101,8 +102,8 @@ def train(
             loss = loss + plan.alike * functional.mse_loss(
                 odds[with_twin].clamp(-8, 8), odds[len(chosen) :].clamp(-8, 8)
             )
-        if beside is not None:
-            kinds, lost = beside.losses(model, below, tokens_seen, mask)
+        if besides is not None:
+            kinds, lost = besides.losses(model, below, tokens_seen, mask)
             parts = 0.98 * parts + 0.02 * np.array([float(kinds.detach()), float(lost.detach())])
             loss = loss + plan.kinds * kinds + plan.keep * lost
         optimiser.zero_grad()
@@ -123,6 +124,22 @@ def train(
             saved(blended(average, first, plan.of_start))
     model.load_state_dict(blended(average, first, plan.of_start), strict=False)
     return model.eval()
+
+
+def beside(
+    plan: Plan, rows: Sequence[Told], kinds: Sequence[Kind], encode: Callable[[Sequence[str]], list[Ids]]
+) -> Beside:
+    """What `plan` learns beside the labels, of `rows` and the kinds that they are told of."""
+    return Beside(
+        rows,
+        kinds,
+        encode([row.text for row in rows]),
+        batch=plan.of_kinds,
+        longest=plan.kind_tokens,
+        kept=plan.kept,
+        seed=plan.seed,
+        threads=plan.threads,
+    )
 
 
 def blended(last: dict[str, Tensor], first: dict[str, Tensor], share: float) -> dict[str, Tensor]:

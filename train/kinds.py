@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +12,7 @@ import numpy as np
 
 from train.data import wordings
 from train.rows import CATEGORIES, Row, labels
-from train.sources import DATA, held_apart, read_csv, real_rows, tidy
+from train.sources import OPENAI, catqa, convabuse, held_apart, read_csv, real_rows, tidy
 from train.synthetic import read_grammar
 from worker.core.views import Floats
 
@@ -25,16 +22,6 @@ _PER_WORDING = 6
 _OF_CLASS = 1500  # rows of one class of a large source
 _CALM = 0.4  # share of the harmless rows of chats that is read
 _SEED = 77
-_OPENAI = {
-    "S": "sexual",
-    "S3": "sexual/minors",
-    "H": "hate",
-    "H2": "hate/threatening",
-    "V": "violence",
-    "V2": "violence/graphic",
-    "HR": "harassment",
-    "SH": "self-harm",
-}
 
 
 class Kind(NamedTuple):
@@ -155,12 +142,8 @@ def _hatemoji() -> _Rows:
 
 
 def _convabuse() -> _Rows:
-    votes: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for found in read_csv("convabuse.csv.gz"):
-        votes[found["Input.user"].strip()].append(found)
     dice = random.Random(_SEED)
-    for text, some in votes.items():
-        mean = sum(float(vote["is_abuse"] or 0) for vote in some) / len(some)
+    for text, mean, some in convabuse():
         if mean > 0.9 and dice.random() < _CALM:
             yield Row(text, labels(no=CATEGORIES[:4]), "convabuse"), frozenset(), True
         elif mean <= -0.7:
@@ -195,7 +178,7 @@ def _davidson() -> _Rows:
 def _openai() -> _Rows:
     for row in real_rows():
         if row.source == "openai":
-            own = {f"openai/{key}" for key, name in _OPENAI.items() if row.labels[CATEGORIES.index(name)] == 1}
+            own = {f"openai/{key}" for key, name in OPENAI.items() if row.labels[CATEGORIES.index(name)] == 1}
             yield row, frozenset(own), False
 
 
@@ -211,8 +194,7 @@ def _ailuminate() -> _Rows:
 
 
 def _catqa() -> _Rows:
-    topics: dict[str, dict[str, list[str]]] = json.loads(gzip.decompress((DATA / "catqa_en.json.gz").read_bytes()))
-    for topic, kinds in topics.items():
+    for topic, kinds in catqa().items():
         for kind, questions in kinds.items():
             for question in questions:
                 own = frozenset({f"catqa/{topic}", f"catqa/{kind}"})

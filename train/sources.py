@@ -17,7 +17,7 @@ from train.rows import CATEGORIES, Row, labels
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "text"
 HELD_APART = 5  # one row in five is never trained on, nor are thresholds chosen by it
 
-_OPENAI = {
+OPENAI = {
     "S": "sexual",
     "S3": "sexual/minors",
     "H": "hate",
@@ -66,8 +66,8 @@ def held_apart(row: Row) -> bool:
 def _openai() -> Iterator[Row]:
     for line in gzip.decompress((DATA / "openai_moderation_dev.jsonl.gz").read_bytes()).decode().splitlines():
         found = json.loads(line)
-        yes = [name for key, name in _OPENAI.items() if found.get(key) == 1]
-        no = [name for key, name in _OPENAI.items() if found.get(key) == 0]
+        yes = [name for key, name in OPENAI.items() if found.get(key) == 1]
+        no = [name for key, name in OPENAI.items() if found.get(key) == 0]
         no += [f"self-harm/{kind}" for kind in ("intent", "instructions") if found.get("SH") == 0]
         yield Row(found["prompt"], labels(yes, no=no), "openai", 3.0)
 
@@ -118,8 +118,7 @@ def _ailuminate() -> Iterator[Row]:
 
 
 def _catqa() -> Iterator[Row]:
-    found: dict[str, dict[str, list[str]]] = json.loads(gzip.decompress((DATA / "catqa_en.json.gz").read_bytes()))
-    for topic, kinds in found.items():
+    for topic, kinds in catqa().items():
         if topic in _TOPICS:
             yes, unknown = _TOPICS[topic]
             for kind, questions in kinds.items():
@@ -130,15 +129,27 @@ def _catqa() -> Iterator[Row]:
 
 def _convabuse() -> Iterator[Row]:
     """What people said to chatbots: abuse by the annotators' mean."""
-    told: dict[str, list[float]] = {}
-    for row in read_csv("convabuse.csv.gz"):
-        told.setdefault(row["Input.user"].strip(), []).append(float(row["is_abuse"] or 0))
-    for text, votes in told.items():
-        mean = sum(votes) / len(votes)
-        if text and mean <= -1:
+    for text, mean, _ in convabuse():
+        if mean <= -1:
             yield Row(text, labels(["harassment"], no=()), "convabuse")
-        elif text and mean > 0.9:
+        elif mean > 0.9:
             yield Row(text, labels(no=CATEGORIES[:4]), "convabuse", 0.7)
+
+
+def convabuse() -> Iterator[tuple[str, float, list[dict[str, Any]]]]:
+    """What people said to chatbots, each text once: the mean of its votes on abuse, and the votes."""
+    votes: dict[str, list[dict[str, Any]]] = {}
+    for row in read_csv("convabuse.csv.gz"):
+        votes.setdefault(row["Input.user"].strip(), []).append(row)
+    for text, some in votes.items():
+        if text:
+            yield text, sum(float(vote["is_abuse"] or 0) for vote in some) / len(some), some
+
+
+def catqa() -> dict[str, dict[str, list[str]]]:
+    """CatQA's questions by topic and kind."""
+    found: dict[str, dict[str, list[str]]] = json.loads(gzip.decompress((DATA / "catqa_en.json.gz").read_bytes()))
+    return found
 
 
 def read_csv(name: str) -> Iterable[dict[str, Any]]:

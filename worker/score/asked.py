@@ -42,8 +42,8 @@ class Asked:
         shares[np.arange(tokens.shape[1]) >= lengths[:, None]] = -np.inf
         shares = np.exp(shares - shares.max(1, keepdims=True))
         shares /= shares.sum(1, keepdims=True)
-        seen = shares.transpose(2, 0, 1)[:, :, None] @ tokens  # [6, B, 1, 384]
-        kept = seen[:, :, 0] @ self.keeps.reshape(SLOTS, KEPT, -1).transpose(0, 2, 1)
+        seen = shares.transpose(0, 2, 1) @ tokens  # [B, 6, 384]
+        kept = seen.transpose(1, 0, 2) @ self.keeps.reshape(SLOTS, KEPT, -1).transpose(0, 2, 1)  # [6, B, 32]
         return np.ascontiguousarray(kept.transpose(1, 0, 2)).reshape(len(tokens), WIDTH)
 
     def restored(self, sums: Floats) -> Floats:
@@ -60,7 +60,8 @@ class Asked:
         words: float32 [C, 384] of unit length, what `together` makes of a definition and examples.
         """
         always: Floats = np.add(words @ self.easily[:-1], self.easily[-1], dtype=np.float32)
-        of_meaning: Floats = words @ (self.wholly.T @ self.whole)
+        through: Floats = words @ self.wholly.T
+        of_meaning: Floats = through @ self.whole
         of_slots: Floats = words @ self.wants.T
         return of_meaning, of_slots, always
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from ops.chaos.proxy import Proxy
 from ops.kafka.nodes import free_port
@@ -43,6 +43,27 @@ def see(page: Page, stand: Served, name: str) -> None:
     expect(page.locator(SHOWN[name]).first).to_be_visible()
 
 
+class Held:
+    """The answers to `/counts` wait from here on until `let_go`: the live page stands, with its rows, unfinished."""
+
+    def __init__(self, page: Page) -> None:
+        self._page, self._waiting, self._open = page, list[Route](), False
+        page.route("**/counts?*", self._came)
+
+    def _came(self, route: Route) -> None:
+        if self._open:
+            route.continue_()
+        else:
+            self._waiting.append(route)
+
+    def let_go(self) -> None:
+        while not self._waiting:
+            self._page.wait_for_timeout(10)
+        self._open = True
+        for route in self._waiting:
+            route.continue_()
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_every_page_is_whole_in_light_dark_and_narrow(page: Page, stand: Served, name: str) -> None:
     """Real data, nothing that axe objects to, and no page wider than a phone."""
@@ -70,6 +91,32 @@ def test_a_decision_opens_by_keyboard_alone(page: Page, stand: Served) -> None:
     expect(detail.get_by_text("decision.v1")).to_be_visible()
     detail.get_by_role("button", name="Close the decision").press("Enter")
     expect(page.get_by_role("listbox")).to_be_focused()
+
+
+def test_a_page_never_takes_the_focus_back_from_its_list(page: Page, stand: Served) -> None:
+    """The rows stand, somebody is among them, and only then the chart's figures and the worker's state arrive."""
+    held = Held(page)
+    see(page, stand, "live")
+    box = page.get_by_role("listbox")
+    box.focus()
+    with page.expect_response("**/health") as health:
+        held.let_go()
+    health.value.finished()
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")  # more than the page needs for what it has
+    expect(box).to_be_focused()
+
+
+def test_a_page_left_before_it_was_whole_stops_listening(page: Page, stand: Served) -> None:
+    """Its stream is closed when its last figures come, though the next page is there already."""
+    page.add_init_script("""const Kept = EventSource; window.streams = [];
+        window.EventSource = class extends Kept {
+            constructor(...said) { super(...said); window.streams.push(this); }
+        };""")
+    held = Held(page)
+    see(page, stand, "live")
+    see(page, stand, "health")
+    held.let_go()
+    page.wait_for_function("() => window.streams.length && window.streams.every((one) => one.readyState === 2)")
 
 
 def test_a_threshold_moves_by_keyboard_and_says_what_changes(page: Page, stand: Served) -> None:

@@ -50,13 +50,15 @@ async function show() {
   document.title = `${PAGES[name][0]} · Tidegate`;
   const place = h("div", { class: `page ${name}` });
   put(main, place);
+  main.focus({ preventScroll: true }); // before its data: whoever is in a list already when the last of it comes stays there
   try {
-    leave = (await PAGES[name][1](place, rest.map(decodeURIComponent), person)) ?? (() => {});
+    const left = (await PAGES[name][1](place, rest.map(decodeURIComponent), person)) ?? (() => {});
+    if (place.isConnected) leave = left;
+    else left(); // another page was asked for meanwhile
   } catch (error) {
     put(place, sorry(error));
     if (!(error instanceof Refused)) throw error;
   }
-  main.focus({ preventScroll: true });
 }
 
 export function sorry(error) {

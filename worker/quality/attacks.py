@@ -177,6 +177,30 @@ def _padding(before: int, after: int) -> Change:
     return change
 
 
+_MORSE = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
+    "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
+)
+_NATO = (
+    "Alfa Bravo Charlie Delta Echo Foxtrot Golf Hotel India Juliett Kilo Lima Mike November Oscar Papa Quebec Romeo "
+    "Sierra Tango Uniform Victor Whiskey X-ray Yankee Zulu"
+)
+_SIGNED = dict(zip(string.ascii_lowercase + string.digits, _MORSE.split(), strict=True))
+_TOLD = dict(zip(string.ascii_lowercase, _NATO.split(), strict=True))
+
+
+def _letter_by_letter(signs: Mapping[str, str], between: str) -> Change:
+    """A sign for each letter; marks are left out, emoji stay."""
+
+    def change(text: str, dice: random.Random) -> str:
+        words = (
+            " ".join(signs.get(c, c) for c in word if c in signs or not c.isascii()) for word in text.lower().split()
+        )
+        return between.join(word for word in words if word)
+
+    return change
+
+
 _LEET = _table("aeiostAEIOST", "431057431057")
 _LEET_SIGNS = _table("aeiostlAEIOST", "@3!0$7|@3!0$7")
 _CYRILLIC = _table("aceiopsxyABCEHKMOPTX", "асеіорѕхуАВСЕНКМОРТХ")
@@ -227,6 +251,12 @@ _ALL = (
     Attack("pig_latin", "spelling", _word_by_word(_pig_latin)),
     Attack("base64", "encoded", lambda text, dice: base64.b64encode(text.encode()).decode()),
     Attack("hex", "encoded", lambda text, dice: text.encode().hex()),
+    Attack("base32", "encoded", lambda text, dice: base64.b32encode(text.encode()).decode()),
+    Attack("morse", "encoded", _letter_by_letter(_SIGNED, " / ")),
+    Attack("spelling_alphabet", "encoded", _letter_by_letter(_TOLD, ", ")),
+    Attack("html_codes", "encoded", lambda text, dice: "".join(f"&#{ord(c)};" for c in text)),
+    Attack("percent_codes", "encoded", lambda text, dice: "".join(f"%{b:02X}" for b in text.encode())),
+    Attack("words_reversed", "encoded", lambda text, dice: " ".join(word[::-1] for word in text.split())),
     Attack("rot13", "encoded", lambda text, dice: codecs.encode(text, "rot13")),
     Attack("reversed", "encoded", lambda text, dice: text[::-1]),
     Attack("padded_before", "padded", _padding(5000, 0)),

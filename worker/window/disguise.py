@@ -40,6 +40,9 @@ _SUSPICIOUS.Add(
     r"[A-Za-z][013457@$!|€¢(]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$|\b[0134578][A-Za-z][A-Za-z0-9]"
     r"|[\x08\x7f]|[A-Za-z0-9+/_'-]{16}|(?:[0-9a-fA-F]{2}[ :]){6}|[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][*#]+[A-Za-z*#]"
     r"|[A-Za-z][,/|+^~;:=][A-Za-z][,/|+^~;:=]"
+    r"|&#[0-9xX]|%[0-9a-fA-F]{2}[^%]*%[0-9a-fA-F]{2}|[.-]{1,6}(?: {1,3}| ?[/|] ?|\n)[.-]{1,6}[ /|\n]"
+    r"|(?i:golf|hotel|india|juliett?|kilo|lima|mike|oscar|romeo|sierra|tango|echo|al(?:f|ph)a|november|uniform)"
+    r"[ ,/|.\n-]{1,3}[A-Za-z-]{4,8}[ ,/|.\n-]"
     r"|(?:\b[A-Za-z]|[@$])(?:[ \t*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
     + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )

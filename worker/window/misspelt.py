@@ -12,12 +12,14 @@ from worker.window.words import ranks, share_known
 
 WORD: Final = re.compile(r"(?<![\w'’@#/.\\%=&+-])[A-Za-z]{3,16}(?![\w@#/\\=%+]|['’-]\w|\.\w)")
 PIG: Final = re.compile(r"(?<![\w'@#])[A-Za-z]{2,18}(?:ay|AY)(?!\w)")
-_PIG_WORDS: Final = 3  # that make it the way a text is written
+_PIG_WORDS: Final = 2  # that make it the way a text is written
 _SWAP: Final = 4.0  # a swap is that much likelier than a letter left out: by rank
 _ENDS: Final = ("s", "es", "d", "ed", "ing", "in", "er", "ers", "ly", "y", "n", "ness", "able")
 _SLIPS: Final = 0.08  # of the words
-_ENGLISH: Final = 0.5  # of the letters belong to known words
-_SHORT: Final = 4  # a shorter word is a step from too many others
+_KNOWN: Final = 0.15  # of the letters belong to words that stand there,
+_READABLE: Final = 0.5  # and so many with those that were meant: other languages are a step from few English words
+_SHORT: Final = 3  # a shorter word is a step from too many others, and one so short
+_FREQUENT: Final = 1000  # is taken for one of so many
 
 
 def slips(text: str) -> bool:
@@ -26,8 +28,12 @@ def slips(text: str) -> bool:
 
     Asked of every text, so it is cheap. A long text with a slip or two says what it says all the same.
     """
-    found = sum(intended(match[0]) is not None for match in WORD.finditer(text) if _common(match))
-    return found > 0 and found >= _SLIPS * len(text.split()) and share_known(text) >= _ENGLISH
+    found = _misspelt(text)
+    if not found or len(found) < _SLIPS * len(text.split()):
+        return False
+    known = share_known(text)
+    letters = sum(c.isalpha() for c in text)
+    return known >= _KNOWN and known + sum(map(len, found)) / letters >= _READABLE
 
 
 def mend(match: re.Match[str]) -> Kept | None:
@@ -36,16 +42,22 @@ def mend(match: re.Match[str]) -> Kept | None:
     return None if found is None else (found, None)
 
 
+def _misspelt(text: str) -> list[str]:
+    return [match[0] for match in WORD.finditer(text) if _common(match) and intended(match[0]) is not None]
+
+
 @functools.lru_cache(16_384)
 def intended(word: str) -> str | None:
     """The most frequent word from which a swap of neighbours or a lost letter leads to `word`; None for a known one."""
     known, lower = ranks(), word.lower()
     if len(lower) < _SHORT or lower in known or _is_known_form(lower):
         return None
+    rarest = _FREQUENT if len(lower) == _SHORT else len(known)
     pairs = range(len(lower) - 1)
     swapped = {lower[:i] + lower[i + 1] + lower[i] + lower[i + 2 :] for i in pairs}
     filled = {lower[:i] + c + lower[i:] for i in range(1, len(lower)) for c in string.ascii_lowercase}
-    options = [(known[w] / _SWAP, w) for w in swapped if w in known] + [(known[w], w) for w in filled if w in known]
+    options = [(known[w] / _SWAP, w) for w in swapped if known.get(w, rarest) < rarest]
+    options += [(known[w], w) for w in filled if known.get(w, rarest) < rarest]
     return min(options)[1] if options else None
 
 

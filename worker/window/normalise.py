@@ -270,7 +270,12 @@ def _rewritten(found: Normalised, pattern: re.Pattern[str], rule: Callable[[re.M
 _PLAIN_STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("deletions", _deleted),
     ("encoded", _apply(encoded.BASE64, encoded.from_base64)),
+    ("encoded", _apply(encoded.BASE32, encoded.from_base32)),
     ("encoded", _apply(encoded.HEX, encoded.from_hex)),
+    ("encoded", _apply(encoded.MORSE, encoded.from_morse)),
+    ("encoded", _apply(encoded.TOLD, encoded.from_told)),
+    ("encoded", _apply(encoded.ENTITIES, encoded.from_entities)),
+    ("encoded", _apply(encoded.PERCENT, encoded.from_percent)),
     ("spaced_out", join_spaced(_rewritten)),
     ("spaced_out", _apply(spelling.JOINED, spelling.join_signs)),
     ("leet", _leet),

@@ -29,6 +29,10 @@ _SIGNS: Final = {
 }  # fmt: skip
 _STRANGE: Final = 0.2  # of a sentence's letters may belong to no known word
 _SMALL: Final = 150  # places by frequency
+_NO_NAME: Final = frozenset("$!|€¢")
+_SOME: Final = 4  # words
+_MANY: Final = 6
+_FACES: Final = ":;=/\\|()<>-"  # what a message may end with, as in `:/`
 _MEASURE: Final = re.compile(
     r"[$€¢]?\d+[.,\d]*[A-Za-z]{1,4}|[A-Za-z]{1,3}\d+|[A-Za-z]+\d{1,4}|[$€¢][A-Z]{1,5}", re.ASCII
 )
@@ -82,15 +86,15 @@ def split_camel(match: re.Match[str]) -> Kept | None:
     known = ranks()
     parts = [(found.start(), found.end()) for found in _HUMP.finditer(match[0])]
     unknown = sum(b - a for a, b in parts if match[0][a:b].lower() not in known)
-    if len(parts) < 3 or match[0].isupper() or unknown > (_STRANGE * len(match[0]) if len(parts) > 4 else 0):
+    if len(parts) < 3 or match[0].isupper() or unknown > (_STRANGE * len(match[0]) if len(parts) > _SOME else 0):
         return None
-    return _between(match[0], parts) if _has_small_word(match[0], parts) else None
+    return _between(match[0], parts) if _has_small_word(match[0], parts, 3) else None
 
 
 def split_run(match: re.Match[str]) -> Kept | None:
     """howdoikill: a chunk without spaces that is nearly all words, three or more; addresses and code are none."""
     chunk = match[0]
-    if _NO_PROSE.search(chunk):
+    if _NO_PROSE.search(chunk.rstrip(_FACES)):
         return None
     parts: list[tuple[int, int]] = []
     unknown = letters = 0
@@ -100,20 +104,22 @@ def split_run(match: re.Match[str]) -> Kept | None:
             unknown += 0 if is_word else b - a
             parts.append((run.start() + a, run.start() + b))
     # A long word may be three short ones by chance; a sentence is many, most of them more than syllables.
-    many = len(parts) > 4
+    many = len(parts) > _SOME
     if len(parts) < 3 or letters < (2.5 if many else 3) * len(parts) or unknown > (_STRANGE * letters if many else 0):
         return None
-    return _between(chunk, parts) if _has_small_word(chunk, parts) else None
+    # `to` and `is` are small words too, where nothing looks like what is left of a long one.
+    whole = len(parts) > _MANY and all(b - a > 1 or chunk[a] in "aAiI" for a, b in parts)
+    return _between(chunk, parts) if _has_small_word(chunk, parts, 2 if whole else 3) else None
 
 
 def _pieces(run: str) -> list[tuple[int, int, bool]]:
     return [(0, len(run), True)] if run.lower() in ranks() else split(run)
 
 
-def _has_small_word(text: str, parts: list[tuple[int, int]]) -> bool:
+def _has_small_word(text: str, parts: list[tuple[int, int]], fewest: int) -> bool:
     """Sentences have words such as `the` and `you`; long words and names that fall into words have none."""
     known = ranks()
-    return any(b - a > 2 and known.get(text[a:b].lower(), _SMALL) < _SMALL for a, b in parts)
+    return any(b - a >= fewest and known.get(text[a:b].lower(), _SMALL) < _SMALL for a, b in parts)
 
 
 def read_signs(match: re.Match[str]) -> Kept | None:
@@ -137,8 +143,10 @@ def read_signs(match: re.Match[str]) -> Kept | None:
 
 def read_signs_boldly(match: re.Match[str]) -> Kept | None:
     """In a text that is written so throughout: short words as well, and those nobody knows as they look."""
-    word = match[0].rstrip("!|)")
-    if word.startswith("@") and len(word) > 4:  # somebody's name
+    if match[0] == "!":  # by itself before a word
+        return ("i", None) if match.string[match.end() :][:1] == " " else None
+    word = match[0].rstrip("!)") if _reading(match[0].rstrip("!)")) else match[0].rstrip("!|)")
+    if word.startswith("@") and len(word) > 4 and not _NO_NAME.intersection(word):  # somebody's name
         return None
     if not any(c in _SIGNS for c in word) or any(c.isdigit() and c not in _SIGNS for c in word):
         return None

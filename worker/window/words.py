@@ -110,7 +110,8 @@ def split(letters: str) -> list[tuple[int, int, bool]]:
 
 def says_something(hidden: str) -> bool:
     """Whether a hidden payload is a message: nobody hides words by chance, so a third of them known is enough."""
-    return len(hidden) >= 8 and hidden.isprintable() and share_known(hidden) >= 0.35
+    shown = sum(c.isprintable() for c in hidden)  # emoji have joiners, which are not
+    return len(hidden) >= 8 and shown >= 0.85 * len(hidden) and share_known(hidden) >= 0.35
 
 
 @functools.lru_cache(4096)

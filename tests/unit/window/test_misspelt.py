@@ -14,7 +14,9 @@ from worker.window.normalise import normalise
         ("I will klil you", "I will kill you"),
         ("you are a wrthless person", "you are a worthless person"),
         ("go and shoto everyone", "go and shoot everyone"),
+        ("I'm gona kil yur mothr", "I'm gonna kill your mother"),
         ("Iway illway illkay ouyay onighttay", "i will kill you tonight"),
+        ("he said that ootshay them all onighttay", "he said that shoot them all tonight"),
     ],
 )
 def test_what_was_meant_is_read(written: str, meant: str) -> None:
@@ -32,6 +34,12 @@ def test_what_was_meant_is_read(written: str, meant: str) -> None:
 def test_known_words_their_forms_and_noise_stay(word: str) -> None:
     """A form of a known word is known, and what leads to no word is not touched."""
     assert intended(word) is None
+
+
+@pytest.mark.parametrize("line", ["Domani andiamo al mare con tutta la famiglia.", "cia nsa fbi gps lte", "mne lke"])
+def test_other_languages_and_short_names_stay(line: str) -> None:
+    """A word in four must stand there as people write it: nothing else says that the text is English."""
+    assert normalise(line) is None
 
 
 def test_names_stay() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ SHARES = {
     "ailuminate": 0.05,
     "catqa": 0.03,
     "convabuse": 0.04,
-    "synthetic": 0.54,
+    "excerpts": 0.05,
+    "synthetic": 0.49,
 }
 # Spellings that leave most of a word to the eye: what the model sees as written. Of the others it sees what the
 # normaliser makes of them.
@@ -49,7 +51,10 @@ _PER_WORDING = 8
 _HIDDEN = 0.3  # altered copies beside the rows, harmful and harmless alike
 _JOINED = 0.25  # copies with harmless lines around them
 _LONG = 300  # characters of a row that is altered
+_EXCERPT = (20, 300)  # characters
+_EXCERPTS = 6  # of a long row
 _SEED = 20261124
+_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 class Lesson(NamedTuple):
@@ -69,7 +74,7 @@ def lessons(synthetic: bool = True, *, hidden: bool = True, joined: bool = True)
     rows = [row for row in real_rows() if not held_apart(row)]
     if synthetic:
         rows += wordings(grammar, held=False).rows(_SEED, _PER_WORDING)
-    rows += [*(_joined(rows) if joined else ()), *(_hidden(rows) if hidden else ())]
+    rows += [*(_joined(rows) if joined else ()), *(_hidden(rows) if hidden else ()), *_excerpts(rows)]
     identities = Identities(grammar.fillers["identity"])
     dice = random.Random(_SEED)
     return [Lesson(row, identities.swapped(row.text, dice)) for row in rows]
@@ -93,7 +98,8 @@ def wordings(grammar: Grammar, *, held: bool) -> Grammar:
 def _hidden(rows: Sequence[Row]) -> Iterator[Row]:
     """Copies of some rows, spelt so as to pass a filter: labels stay, for harmful and harmless rows alike."""
     dice = random.Random(_SEED)
-    every = [name for name, attack in ATTACKS.items() if attack.family != "padded"]
+    # what is decoded says the same again
+    every = [name for name, attack in ATTACKS.items() if attack.family not in ("padded", "encoded")]
     for row in rows:
         if dice.random() >= _HIDDEN or len(row.text) > _LONG:
             continue
@@ -117,6 +123,17 @@ def _joined(rows: Sequence[Row]) -> Iterator[Row]:
             around = [_half(line, behind=at < place) for at, line in enumerate(around)]
         lines = [*around[:place], row.text, *around[place:]]
         yield row._replace(text=dice.choice((" ", " ", ". ", "\n")).join(lines), weight=row.weight * 0.7)
+
+
+def _excerpts(rows: Sequence[Row]) -> Iterator[Row]:
+    """Sentences of long harmless texts: long ones are read by their sentences, and each must be harmless as well."""
+    dice = random.Random(_SEED)
+    for row in rows:
+        if row.source != "openai" or len(row.text) <= _LONG or (row.labels == 1).any():
+            continue
+        cut = [piece for piece in _END.split(row.text) if _EXCERPT[0] <= len(piece) <= _EXCERPT[1]]
+        for text in dice.sample(cut, min(_EXCERPTS, len(cut))):
+            yield row._replace(text=text, source="excerpts/openai", weight=1.0)
 
 
 def _half(line: str, *, behind: bool) -> str:

@@ -27,6 +27,7 @@ OPENAI = {
     "HR": "harassment",
     "SH": "self-harm",
 }
+ILLICIT = ("illicit", "illicit/violent")
 # Hazards of AILuminate and topics of CatQA: what violates, and what is left open beside it.
 _ILLICIT_OPEN = ("harassment", "violence", "sexual", "hate")
 _HAZARDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -64,11 +65,13 @@ def held_apart(row: Row) -> bool:
 
 
 def _openai() -> Iterator[Row]:
+    """Nobody was asked whether they are illicit; of the harmless ones, read by what looked most like it, none is."""
     for line in gzip.decompress((DATA / "openai_moderation_dev.jsonl.gz").read_bytes()).decode().splitlines():
         found = json.loads(line)
         yes = [name for key, name in OPENAI.items() if found.get(key) == 1]
         no = [name for key, name in OPENAI.items() if found.get(key) == 0]
         no += [f"self-harm/{kind}" for kind in ("intent", "instructions") if found.get("SH") == 0]
+        no += () if yes else ILLICIT
         yield Row(found["prompt"], labels(yes, no=no), "openai", 3.0)
 
 
@@ -77,7 +80,7 @@ def _edos() -> Iterator[Row]:
         sexist = row["label_sexist"] == "sexist"
         threat = row["label_category"].startswith("1.")
         yes = ["hate/threatening"] if threat else ["hate"] if sexist else []
-        no = [] if sexist else ["hate", "hate/threatening"]
+        no = [] if sexist else ["hate", "hate/threatening", *ILLICIT]
         yield Row(tidy(row["text"]), labels(yes, no=no), "edos")
 
 
@@ -89,7 +92,7 @@ def _davidson() -> Iterator[Row]:
         elif row["class"] == "1":
             yield Row(text, labels(no=("hate/threatening",)), "davidson/offensive", 0.3)
         else:
-            yield Row(text, labels(no=CATEGORIES[:4]), "davidson/neither")
+            yield Row(text, labels(no=(*CATEGORIES[:4], *ILLICIT)), "davidson/neither")
 
 
 def _hatemoji() -> Iterator[Row]:
@@ -133,7 +136,7 @@ def _convabuse() -> Iterator[Row]:
         if mean <= -1:
             yield Row(text, labels(["harassment"], no=()), "convabuse")
         elif mean > 0.9:
-            yield Row(text, labels(no=CATEGORIES[:4]), "convabuse", 0.7)
+            yield Row(text, labels(no=(*CATEGORIES[:4], *ILLICIT)), "convabuse", 0.7)
 
 
 def convabuse() -> Iterator[tuple[str, float, list[dict[str, Any]]]]:

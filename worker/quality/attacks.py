@@ -95,6 +95,16 @@ def _dropped(word: str, dice: random.Random) -> str:
     return word[:at] + word[at + 1 :]
 
 
+def _doubled(word: str, dice: random.Random) -> str:
+    at = dice.randrange(len(word))
+    return word[: at + 1] + word[at:]
+
+
+def _inserted(word: str, dice: random.Random) -> str:
+    at = dice.randrange(1, len(word))
+    return word[:at] + dice.choice(string.ascii_lowercase) + word[at:]
+
+
 def _starred(word: str, dice: random.Random) -> str:
     vowels = [i for i, c in enumerate(word) if c.lower() in "aeiou" and i]
     at = dice.choice(vowels) if vowels else len(word) - 1
@@ -244,8 +254,14 @@ _ALL = (
     Attack("camel_case", "spacing", lambda text, dice: "".join(w[:1].upper() + w[1:] for w in text.split())),
     Attack("split_words", "spacing", _word_by_word(_split, 0.6)),
     Attack("emoji_between", "spacing", lambda text, dice: f" {dice.choice(_EMOJI)} ".join(text.split())),
+    Attack("slashed", "spacing", _between("/")),
+    Attack("one_a_line", "spacing", lambda text, dice: "\n".join("".join(text.split()))),
+    Attack("commas", "spacing", lambda text, dice: ", ".join(text.split())),
+    Attack("quoted", "spacing", lambda text, dice: f"“{text}”"),
     Attack("swapped_letters", "spelling", _word_by_word(_swapped, 0.6)),
     Attack("dropped_letters", "spelling", _word_by_word(_dropped, 0.6)),
+    Attack("doubled_letters", "spelling", _word_by_word(_doubled, 0.6)),
+    Attack("inserted_letters", "spelling", _word_by_word(_inserted, 0.6)),
     Attack("starred", "spelling", _word_by_word(_starred, 0.7)),
     Attack("drawn_out", "spelling", _word_by_word(_drawn, 0.7)),
     Attack("pig_latin", "spelling", _word_by_word(_pig_latin)),

@@ -19,7 +19,7 @@ Found = TypeVar("Found", bound=Any)  # a text on its way, with its characters in
 
 _DIGITS: Final = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 _SIGNS: Final = {"@": "a", "$": "s", "!": "i", "|": "l", "€": "e", "¢": "c"}
-_LEET: Final = str.maketrans(_DIGITS | _SIGNS)
+LEET: Final = str.maketrans(_DIGITS | _SIGNS)
 
 # A sign inside a word, or a digit between letters, or a sign before or after one.
 LEET_WORD: Final = re.compile(
@@ -28,7 +28,7 @@ LEET_WORD: Final = re.compile(
 )
 _END: Final = r"(?![^\W_]|['’])"  # an underscore is no letter here
 SPACED_OUT: Final = re.compile(
-    rf"(?<![^\W_])(?<!['’@$])[A-Za-z@$](?:([ \t_*·-])[A-Za-z0134@$!]{_END}(?:\1[A-Za-z0134@$!]{_END}){{1,40}}"
+    rf"(?<![^\W_])(?<!['’@$])[A-Za-z@$](?:([ \t\n_*·-])[A-Za-z0134@$!]{_END}(?:\1[A-Za-z0134@$!]{_END}){{1,40}}"
     rf"|\.[A-Za-z0134@$!]{_END}(?:\.[A-Za-z0134@$!]{_END}){{2,40}})(?![.]?[^\W_]|[@$])"
 )
 DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-VYZa-vyz])\1\1)[A-Za-z]{4,}(?![\w@]|\.\w)")
@@ -43,7 +43,7 @@ _SUSPICIOUS.Add(
     r"|&#[0-9xX]|%[0-9a-fA-F]{2}[^%]*%[0-9a-fA-F]{2}|[.-]{1,6}(?: {1,3}| ?[/|] ?|\n)[.-]{1,6}[ /|\n]"
     r"|(?i:golf|hotel|india|juliett?|kilo|lima|mike|oscar|romeo|sierra|tango|echo|al(?:f|ph)a|november|uniform)"
     r"[ ,/|.\n-]{1,3}[A-Za-z-]{4,8}[ ,/|.\n-]"
-    r"|(?:\b[A-Za-z]|[@$])(?:[ \t*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
+    r"|(?:\b[A-Za-z]|[@$])(?:[ \t\n*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
     + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )
 _SUSPICIOUS.Compile()
@@ -75,7 +75,7 @@ def read_leet(match: re.Match[str]) -> Kept | None:
     body = word.rstrip("!|")
     if not any(c in _LEET_CHARACTERS for c in body):
         return None
-    return body.translate(_LEET) + word[len(body) :], range(len(word))
+    return body.translate(LEET) + word[len(body) :], range(len(word))
 
 
 def _is_code(word: str, letters: list[str], digits: list[str], signs: list[str]) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
-from worker.window.disguise import Kept
+from worker.window.disguise import LEET, Kept
 from worker.window.words import reads_as_words, says_something, share_known, split
 
 BASE64: Final = re.compile(
@@ -25,7 +25,8 @@ HEX: Final = re.compile(r"(?<![\w/#-])(?:0x)?(?:[0-9a-fA-F]{2}[ :]?){6,}(?![\w-]
 BASE32: Final = re.compile(r"(?<![\w+/=%&?#.-])(?:[A-Z2-7]{8}){2,}(?:[A-Z2-7]{2,7}={0,6})?(?![\w+/=%-])")
 _SIGN: Final = r"(?:[.\-]{1,6}|[^\x00-\x7f\s]{1,20})"  # or an emoji, which nothing is made of
 MORSE: Final = re.compile(rf"(?<!\S){_SIGN}(?:(?: {{1,3}}| ?[/|] ?|\n){_SIGN}){{5,3000}}(?!\S)")
-ENTITIES: Final = re.compile(r"[^\n]*(?:&(?:#\d{2,6}|#[xX][0-9a-fA-F]{2,5});[^\n&]*){3,}")
+ENTITIES: Final = re.compile(r"[^\n]+")
+_ENTITY: Final = re.compile(r"&#(?:\d{2,6}|[xX][0-9a-fA-F]{2,5});")
 PERCENT: Final = re.compile(r"(?<!\S)(?!\S*[/?&=])[^\s%]*(?:%[0-9a-fA-F]{2}[^\s%]*){3,}")
 _TOLD: Final = (
     "alfa|alpha bravo charlie delta echo foxtrot golf hotel india juliett|juliet kilo lima mike november oscar papa "
@@ -48,6 +49,9 @@ _RUN: Final = re.compile(r"\s+|\S+")
 _WORD_BY_WORD: Final = re.compile(
     r"^\S*[A-Z](?<=[^A-Z].)(?=\s)|\s[.!?]+[a-z]\S*$"
 )  # first letter behind, full stop before
+_PLAIN_WORD: Final = re.compile("[a-z]+")
+_FEW: Final = 3
+_POINTS: Final = 6
 _WORD: Final = 4  # characters
 _MOSTLY: Final = 0.7  # of the letters in known words: call signs are words by chance
 _PLAIN: Final = 0.35  # of a line's letters in known words: from there on it is read as it stands
@@ -84,6 +88,16 @@ def from_base32(match: re.Match[str]) -> Kept | None:
     return _said(said)
 
 
+def may_be_morse(text: str) -> bool:
+    """Cheap: whether it has as many points and dashes as a word in Morse."""
+    return text.count(".") + text.count("-") >= _POINTS
+
+
+def may_be_told(text: str) -> bool:
+    """Cheap: whether it has words of the spelling alphabet."""
+    return sum(word in _TELLS for word in _PLAIN_WORD.findall(text.lower())) >= _FEW
+
+
 def from_morse(match: re.Match[str]) -> Kept | None:
     """Rules and ellipses are no words."""
     words = [
@@ -106,7 +120,7 @@ def from_told(match: re.Match[str]) -> Kept | None:
 
 def from_entities(match: re.Match[str]) -> Kept | None:
     """&#107;&#105;&#108;&#108; as a browser shows it."""
-    return _said(html.unescape(match[0]))
+    return _said(html.unescape(match[0])) if len(_ENTITY.findall(match[0])) >= _FEW else None
 
 
 def from_percent(match: re.Match[str]) -> Kept | None:
@@ -126,9 +140,9 @@ def from_line(match: re.Match[str]) -> Kept | None:
     line = match[0]
     if share_known(line) >= _PLAIN:
         return None
-    if reads_as_words(turned := codecs.encode(line, "rot13")):
+    if _reads(turned := codecs.encode(line, "rot13")):
         return turned, range(len(line))
-    if not reads_as_words(line[::-1]):
+    if not _reads(line[::-1]):
         return None
     places: Sequence[int] = range(len(line) - 1, -1, -1)
     if _WORD_BY_WORD.search(line):  # the words stand in their order
@@ -141,4 +155,9 @@ def _backwards(run: re.Match[str]) -> range:
 
 
 def _said(text: str) -> Kept | None:
-    return (text, None) if reads_as_words(text) else None
+    return (text, None) if _reads(text) else None
+
+
+def _reads(text: str) -> bool:
+    """Words, or words in leet."""
+    return reads_as_words(text) or reads_as_words(text.translate(LEET))

@@ -1,8 +1,9 @@
-"""Letters swapped or left out (klil, kll), and pig latin (illkay): words nobody knows that are one step from a word."""
+"""Letters swapped, left out or too many (klil, kll, kiill), pig latin (illkay): words that are one step from a word."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import string
 from typing import Final
@@ -18,7 +19,10 @@ _ENDS: Final = ("s", "es", "d", "ed", "ing", "in", "er", "ers", "ly", "y", "n", 
 _SLIPS: Final = 0.08  # of the words
 _KNOWN: Final = 0.15  # of the letters belong to words that stand there,
 _READABLE: Final = 0.5  # and so many with those that were meant: other languages are a step from few English words
+_WHOLLY: Final = 0.8  # where hardly a word stands there
 _SHORT: Final = 3  # a shorter word is a step from too many others, and one so short
+_DOUBLED: Final = re.compile(r"([a-z])\1")
+_MOST_DOUBLED: Final = 4
 _FREQUENT: Final = 1000  # is taken for one of so many
 
 
@@ -33,7 +37,8 @@ def slips(text: str) -> bool:
         return False
     known = share_known(text)
     letters = sum(c.isalpha() for c in text)
-    return known >= _KNOWN and known + sum(map(len, found)) / letters >= _READABLE
+    readable = known + sum(map(len, found)) / letters
+    return readable >= (_READABLE if known >= _KNOWN else _WHOLLY)
 
 
 def mend(match: re.Match[str]) -> Kept | None:
@@ -48,7 +53,7 @@ def _misspelt(text: str) -> list[str]:
 
 @functools.lru_cache(16_384)
 def intended(word: str) -> str | None:
-    """The most frequent word from which a swap of neighbours or a lost letter leads to `word`; None for a known one."""
+    """The most frequent word that a swap of neighbours, a letter lost, one too many or doubled ones make `word` of."""
     known, lower = ranks(), word.lower()
     if len(lower) < _SHORT or lower in known or _is_known_form(lower):
         return None
@@ -58,7 +63,25 @@ def intended(word: str) -> str | None:
     filled = {lower[:i] + c + lower[i:] for i in range(1, len(lower)) for c in string.ascii_lowercase}
     options = [(known[w] / _SWAP, w) for w in swapped if known.get(w, rarest) < rarest]
     options += [(known[w], w) for w in filled if known.get(w, rarest) < rarest]
+    if len(lower) > _SHORT + 1:
+        options += [(known[w], w) for w in _less(lower) if w in known and len(w) > _SHORT]
+        options += [(known[w] / _SWAP, w) for w in _once(lower) if w in known]
     return min(options)[1] if options else None
+
+
+def _less(lower: str) -> set[str]:
+    """The word without any one of its letters but the first."""
+    return {lower[:i] + lower[i + 1 :] for i in range(1, len(lower))}
+
+
+def _once(lower: str) -> set[str]:
+    """The word with some of its doubled letters, or all, written once."""
+    doubled = [match.start() for match in _DOUBLED.finditer(lower)][:_MOST_DOUBLED]
+    found: set[str] = set()
+    for keep in itertools.product((False, True), repeat=len(doubled)):
+        dropped = {at for at, kept in zip(doubled, keep, strict=True) if not kept}
+        found.add("".join(c for i, c in enumerate(lower) if i not in dropped))
+    return found - {lower}
 
 
 def pig_latin(text: str) -> bool:

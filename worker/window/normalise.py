@@ -62,7 +62,7 @@ _WIDE_LETTER: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ROUNDS: Final = 8
 _WRITTEN_SO: Final = 3  # words of one disguise that make it the way the text is written
-_ORDINARY: Final = frozenset({"drawn_out", "misspelt"})
+_ORDINARY: Final = frozenset({"drawn_out", "marked", "misspelt", "quoted"})
 
 
 class Normalised:
@@ -101,6 +101,8 @@ def normalise(text: str) -> Normalised | None:
         not suspicious(text)
         and (text.isascii() or not _odd(text))
         and not odd_words(text)
+        and not spelling.QUOTED.match(text)
+        and spelling.marked(text) is None
         and not misspelt.slips(text)
         and not misspelt.pig_latin(text)
     ):
@@ -272,21 +274,23 @@ _PLAIN_STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("encoded", _apply(encoded.BASE64, encoded.from_base64)),
     ("encoded", _apply(encoded.BASE32, encoded.from_base32)),
     ("encoded", _apply(encoded.HEX, encoded.from_hex)),
-    ("encoded", _apply(encoded.MORSE, encoded.from_morse)),
-    ("encoded", _apply(encoded.TOLD, encoded.from_told)),
-    ("encoded", _apply(encoded.ENTITIES, encoded.from_entities)),
-    ("encoded", _apply(encoded.PERCENT, encoded.from_percent)),
+    ("encoded", _when(encoded.may_be_morse, encoded.MORSE, encoded.from_morse)),
+    ("encoded", _when(encoded.may_be_told, encoded.TOLD, encoded.from_told)),
+    ("encoded", _when(lambda text: "&#" in text, encoded.ENTITIES, encoded.from_entities)),
+    ("encoded", _when(lambda text: text.count("%") > 2, encoded.PERCENT, encoded.from_percent)),
+    ("spaced_out", spelling.join_short(_rewritten)),
     ("spaced_out", join_spaced(_rewritten)),
-    ("spaced_out", _apply(spelling.JOINED, spelling.join_signs)),
     ("leet", _leet),
     ("drawn_out", _apply(DRAWN_OUT, shorten)),
     ("starred", _apply(spelling.STARRED, spelling.read_starred)),
     ("run_together", _apply(spelling.RUN_TOGETHER, spelling.split_run)),
     ("run_together", _apply(spelling.CAMEL, spelling.split_camel)),
     ("split", _apply(spelling.SPLIT, spelling.join_halves)),
+    ("marked", spelling.unmark(_rewritten)),
     ("encoded", _apply(encoded.LINE, encoded.from_line)),
     ("pig_latin", _when(misspelt.pig_latin, misspelt.PIG, misspelt.read_pig)),
     ("misspelt", _when(misspelt.slips, misspelt.WORD, misspelt.mend)),
+    ("quoted", _apply(spelling.QUOTED, spelling.unquote)),
 )
 _CHARACTER_STEPS: Final = (
     ("hidden_text", _apply(hidden.TAGS, hidden.read_tags)),

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from typing import Final
 
-from worker.window.disguise import Kept
-from worker.window.words import ranks, resolve, split
+from worker.window.disguise import Found, Kept, Rule
+from worker.window.words import ranks, resolve, share_known, split
 
 RUN_TOGETHER: Final = re.compile(r"(?<!\S)(?=\S*[A-Za-z']{16})\S{18,3000}")
 CAMEL: Final = re.compile(r"(?<![\w'@#/.%=&-])[A-Z]?[a-z']*(?:[A-Z][a-z']*){2,}(?![\w@/=%(]|[.]\w)")
 SPLIT: Final = re.compile(r"(?<![^\W_]|['’@#])[A-Za-z]{2,}(?: [A-Za-z]{2,})+(?![^\W_]|['’-])")
 STARRED: Final = re.compile(r"(?<![\w*#@/.-])[A-Za-z]+[*#]{1,3}(?:[A-Za-z]+[*#]{0,3})+(?![\w/*#])")
 JOINED: Final = re.compile(r"(?<!\w)[A-Za-z]([,/|+^~;:=])[A-Za-z](?:\1[A-Za-z]){2,40}(?!\w)")
+_JOINED_SHORT: Final = {
+    mark: re.compile(rf"(?<!\w)[A-Za-z](?:{re.escape(mark)}[A-Za-z]){{1,2}}(?!\w)") for mark in ",/|+^~;:="
+}
+QUOTED: Final = re.compile(r"\A\s*[\"“”„«»'‘’`]{1,3}([^\"“”„«»`]{8,})[\"“”«»'’`]{1,3}[.!?]?\s*\Z")
+_MARKED: Final = {mark: re.compile(rf"(?<=\w){re.escape(mark)}(?=\s|\Z)") for mark in ",;:.!|~*/-"}
+_FEWEST_MARKED: Final = 5  # words
+_PROSE: Final = 0.5  # of the letters are in known words
+_MARKED_SO: Final = 0.8  # of the words
 LEET: Final = re.compile(r"(?<![\w.@$!|/\\+:#&=%-])[A-Za-z0-9@$!|€¢()]{2,24}(?![\w@/\\+=%-]|[.:][\w/])")
 LEET_THROUGHOUT: Final = re.compile(r"(?<![\w@/\\+:#&=%])[A-Za-z0-9@$!|€¢()']{1,24}(?![\w@/\\+=%])")
 _EMOJI: Final = "\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001f64f\U0001f680-\U0001faff"
@@ -53,6 +62,46 @@ def join_signs(match: re.Match[str]) -> Kept | None:
     places = range(0, len(match[0]), 2)
     word = match[0][::2]
     return (word, places) if word.lower() in ranks() else None
+
+
+def join_short(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+    """The step that joins k/i/l/l, and words of two and three letters where two longer ones are written so."""
+
+    def step(found: Found) -> Found:
+        marks = [match[1] for match in JOINED.finditer(found.text) if join_signs(match)]
+        if marks:
+            found = rewritten(found, JOINED, join_signs)
+        for mark in {mark for mark in marks if marks.count(mark) >= 2}:
+            found = rewritten(found, _JOINED_SHORT[mark], join_signs)
+        return found
+
+    return step
+
+
+def marked(text: str) -> str | None:
+    """The mark that stands behind nearly every word, as in `x, y, z,`; None where none does."""
+    words = text.split()
+    if len(words) < _FEWEST_MARKED:
+        return None
+    last = words[0][-1:]
+    said = sum(word[-1] == last for word in words)
+    most = last in _MARKED and said >= _MARKED_SO * (len(words) - 1)
+    return last if most and share_known(text) >= _PROSE else None
+
+
+def unmark(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+    """The step that takes that mark off."""
+
+    def step(found: Found) -> Found:
+        mark = marked(found.text)
+        return found if mark is None else rewritten(found, _MARKED[mark], lambda match: ("", ()))
+
+    return step
+
+
+def unquote(match: re.Match[str]) -> Kept:
+    """A text that is nothing but a quotation quotes nobody: it says what it says."""
+    return match[1], range(match.start(1), match.end(1))
 
 
 def join_emoji(match: re.Match[str]) -> Kept | None:

@@ -14,6 +14,8 @@ from worker.window.normalise import normalise
         ("I will klil you", "I will kill you"),
         ("you are a wrthless person", "you are a worthless person"),
         ("go and shoto everyone", "go and shoot everyone"),
+        ("ccantt trrustt those peoplle", "cant trust those people"),
+        ("go and shoqot all of thejm", "go and shoot all of them"),
         ("I'm gona kil yur mothr", "I'm gonna kill your mother"),
         ("Iway illway illkay ouyay onighttay", "i will kill you tonight"),
         ("he said that ootshay them all onighttay", "he said that shoot them all tonight"),
@@ -36,7 +38,7 @@ def test_known_words_their_forms_and_noise_stay(word: str) -> None:
     assert intended(word) is None
 
 
-@pytest.mark.parametrize("line", ["Domani andiamo al mare con tutta la famiglia.", "cia nsa fbi gps lte", "mne lke"])
+@pytest.mark.parametrize("line", ["Domani andiamo al mare con tutta la famiglia.", "cia nsa fbi gps lte", "il mne lke"])
 def test_other_languages_and_short_names_stay(line: str) -> None:
     """A word in four must stand there as people write it: nothing else says that the text is English."""
     assert normalise(line) is None

@@ -97,6 +97,13 @@ def seen(text: str) -> str:
         ("! w!|| cr@ck y0ur $ku|| |0|", "i will crack your skull lol"),
         ("wh@t m@k3s th3m k33p @cc3$$!ng 7h!$", "what makes them keep accessing this"),
         ("stuuupid", "stupid"),
+        ("I w/a/n/t t/o h/u/r/t y/o/u", "I want to hurt you"),
+        ("\n".join("howdoikillthem"), "howdoikillthem"),
+        ("\n".join("howdoikillthemandhide"), "how do i kill them and hide"),
+        ("I, will, hurt, you, tonight", "I will hurt you tonight"),
+        ("“we will hurt them all”", "we will hurt them all"),
+        ('"we will hurt them all".', "we will hurt them all"),
+        ("ʈhɛɪr kɪdʂ", "their kids"),
     ],
 )
 def test_a_disguise_is_undone(disguised: str, plain: str) -> None:
@@ -116,6 +123,9 @@ def test_a_disguise_is_undone(disguised: str, plain: str) -> None:
         "https://x.org/a%20b%20c%20d?q=%6B%69 .... --- ... -- - - . . . . .",
         "your key is JBSWYHDPEHPKKPXPAB",
         "Hotel India, Lima: Mike and Oscar met Victor in November; flight Lima Kilo Mike Zulu",
+        "“first” he said, and then “second”",
+        "he said: “never again”",
+        "milk, eggs and bread, please",
         "use &amp; and &lt;b&gt; &#169; 100% of 20% and 30%",
         "U.S.A., e.g. J. R. R. Tolkien, p.m., a/b",
         "café naïve résumé Ærø Łódź Đặng Nguyễn",

@@ -7,14 +7,13 @@ Ordinary text is left alone: each rule asks for a sign of disguise that ordinary
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.window import encoded, hidden, misspelt, spelling
+from worker.window import encoded, hidden, marks, misspelt, spelling
 from worker.window.confusables import SCRIPTS, STYLED
 from worker.window.disguise import (
     DRAWN_OUT,
@@ -153,10 +152,10 @@ def _without_hidden(found: Normalised) -> Normalised:
 def _looks(found: Normalised) -> Normalised:
     """Compatibility forms folded, stacked marks off, look-alikes to Latin."""
     wide = len(_WIDE_LETTER.findall(found.text)) >= _WRITTEN_SO and not _CJK.search(found.text)
-    found = _rewritten(found, _WIDE if wide else _FOLD, _folded)
-    found = _rewritten(found, _FOLD, _folded) if wide else found
-    stacked = sum(_unstacked(match) is not None for match in _STACK.finditer(found.text))
-    found = _rewritten(found, _STACK, _unmarked if stacked >= _WRITTEN_SO else _unstacked)
+    found = _rewritten(found, _WIDE if wide else _FOLD, marks.folded)
+    found = _rewritten(found, _FOLD, marks.folded) if wide else found
+    stacked = sum(marks.unstacked(match) is not None for match in _STACK.finditer(found.text))
+    found = _rewritten(found, _STACK, marks.unmarked if stacked >= _WRITTEN_SO else marks.unstacked)
     found = _rewritten(found, _STYLE, lambda m: (m[0].translate(_STYLE_TABLE), range(len(m[0]))))
     return _latinised(found) if _SCRIPT.search(found.text) else found
 
@@ -185,31 +184,6 @@ def _when(asked: Callable[[str], bool], pattern: re.Pattern[str], rule: Callable
 def _unhidden(match: re.Match[str], needed: set[int]) -> Kept | None:
     kept = [i for i in range(len(match[0])) if match.start() + i in needed]
     return None if len(kept) == len(match[0]) else ("".join(match[0][i] for i in kept), kept)
-
-
-def _folded(match: re.Match[str]) -> Kept | None:
-    folded = [unicodedata.normalize("NFKC", c) for c in match[0]]
-    text = "".join(folded)
-    return None if text == match[0] else (text, [i for i, piece in enumerate(folded) for _ in piece])
-
-
-def _unstacked(match: re.Match[str]) -> Kept | None:
-    """Marks off a base that carries several, or one that no composed letter has; accents of real words stay."""
-    composed = unicodedata.normalize("NFC", match[0])
-    base = unicodedata.normalize("NFD", composed[0])
-    if unicodedata.combining(composed[0]):
-        return "", ()  # a mark with nothing to stand on
-    if len(composed) == 1:
-        return None
-    if len(composed) == 2 and not (base[0].isascii() and base[0].isalpha()):
-        return None
-    return base[0], None
-
-
-def _unmarked(match: re.Match[str]) -> Kept | None:
-    """Any mark that stands by itself off a plain letter: in a text full of them the composed ones are chance."""
-    base = match[0][0]
-    return (base, None) if base.isascii() and base.isalpha() else _unstacked(match)
 
 
 def _latinised(found: Normalised) -> Normalised:

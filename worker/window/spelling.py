@@ -71,7 +71,7 @@ def join_short(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Ca
         marks = [match[1] for match in JOINED.finditer(found.text) if join_signs(match)]
         if marks:
             found = rewritten(found, JOINED, join_signs)
-        for mark in {mark for mark in marks if marks.count(mark) >= 2}:
+        for mark in sorted({mark for mark in marks if marks.count(mark) >= 2}):
             found = rewritten(found, _JOINED_SHORT[mark], join_signs)
         return found
 
@@ -193,7 +193,7 @@ def read_signs(match: re.Match[str]) -> Kept | None:
 def read_signs_boldly(match: re.Match[str]) -> Kept | None:
     """In a text that is written so throughout: short words as well, and those nobody knows as they look."""
     if match[0] == "!":  # by itself before a word
-        return ("i", None) if match.string[match.end() :][:1] == " " else None
+        return ("i", None) if match.string[match.end() : match.end() + 1] == " " else None
     word = match[0].rstrip("!)") if _reading(match[0].rstrip("!)")) else match[0].rstrip("!|)")
     if word.startswith("@") and len(word) > 4 and not _NO_NAME.intersection(word):  # somebody's name
         return None

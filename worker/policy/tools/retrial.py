@@ -173,10 +173,9 @@ class Retrial:
         if one.holds.unknown:
             probe = Findings(one.findings.context, one.findings.part_types, one.findings.stream)
             probe.scores = np.zeros((len(PartType), len(self._policy.categories)), np.float32)
-            judge = self._policy.judge(probe)
-            assert judge is not None
+            judges = self._policy.judges(probe, one.lacking)  # one for every way the conditions may come out
             for column in one.holds.unknown:
-                if np.isfinite(judge.trigger[parts, column]).any():
+                if any(np.isfinite(judge.trigger[parts, column]).any() for judge in judges):
                     yield f"category {self._policy.categories[column]} was never scored so"
         for name in one.holds.unknown_lists:
             yield f"list {name} was never searched so"

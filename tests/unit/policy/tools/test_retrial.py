@@ -217,6 +217,18 @@ def test_another_policy_over_the_log_is_that_policy_live(
         agrees(answer, now, event, world)
 
 
+def test_a_category_that_only_an_unstored_condition_lets_decide_is_no_answer() -> None:
+    """The log has neither its score nor what the condition reads: with it true, the score would count."""
+    was = policy({"categories": {"a": {}, "b": {"definition": "one", "detectors": ["nsfw"]}}})
+    categories = {"a": {}, "b": {"definition": "one"}}
+    now = policy({"categories": categories, "when": [{"if": "stream.final == true", "set": {"b": {"flag": 0.0}}}]})
+    event = Event("e", "acme", (TextPart("parts/0", "spam and eggs"),), Position("t", 0, 5), None, "o", 0.0)
+    (answer,) = Retrial(now, {was.digest: was}).decide([stored(was, event, live(was, event, 0))])
+    assert answer.action is None
+    assert answer.missing
+    agrees(answer, now, event, 0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data(), documents(), st.lists(happenings(), min_size=1, max_size=4))
 def test_other_thresholds_are_answered_whole(

@@ -82,7 +82,7 @@ class Conditions:
         open_ = [bool(condition.reads & set(unknown)) for condition in self._conditions]
         if sum(open_) > _MOST_UNKNOWN:
             return []
-        known = self._evaluate(findings)
+        known = self.outcomes(findings)
         ways = [(True, False, None) if is_open else (said,) for is_open, said in zip(open_, known, strict=True)]
         return list(itertools.product(*ways))
 

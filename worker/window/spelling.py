@@ -194,12 +194,15 @@ def read_signs_boldly(match: re.Match[str]) -> Kept | None:
     """In a text that is written so throughout: short words as well, and those nobody knows as they look."""
     if match[0] == "!":  # by itself before a word
         return ("i", None) if match.string[match.end() : match.end() + 1] == " " else None
-    word = match[0].rstrip("!)") if _reading(match[0].rstrip("!)")) else match[0].rstrip("!|)")
+    word = match[0].rstrip("!)")
+    found = _reading(word)
+    if found is None:  # a bar at the end is a mark then, no letter
+        word = match[0].rstrip("!|)")
+        found = _reading(word)
     if word.startswith("@") and len(word) > 4 and not _NO_NAME.intersection(word):  # somebody's name
         return None
     if not any(c in _SIGNS for c in word) or any(c.isdigit() and c not in _SIGNS for c in word):
         return None
-    found = _reading(word)
     if found is None:
         if sum(c.isalpha() for c in word) < 2:
             return None

@@ -40,7 +40,7 @@ def test_known_words_their_forms_and_noise_stay(word: str) -> None:
 
 @pytest.mark.parametrize("line", ["Domani andiamo al mare con tutta la famiglia.", "cia nsa fbi gps lte", "il mne lke"])
 def test_other_languages_and_short_names_stay(line: str) -> None:
-    """A word in four must stand there as people write it: nothing else says that the text is English."""
+    """Known words among the others, or slips almost alone: nothing else says that a text is English."""
     assert normalise(line) is None
 
 

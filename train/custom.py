@@ -4,7 +4,8 @@
 EDOS's four categories and eleven vectors, as a tenant would write them: a definition, and k violating and k allowed
 examples drawn from the training rows (mean of three draws); AUROC of the category's held-apart rows against all the
 other held-apart rows, sexist or not. No head was ever trained on these categories; the adapted model did see EDOS's
-other rows, labelled hate or not.
+other rows, labelled hate or not. Some categories have fifteen rows: a difference is named with its standard error
+(DeLong et al. 1988, for the same rows read by both models).
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
-from sklearn.metrics import roc_auc_score
 
 from train.rows import Row, labels
 from train.sources import held_apart, read_csv, tidy
+from worker.core.views import Floats
 from worker.score.concepts import NAME, TextConcepts
-from worker.score.features import Reading
 from worker.score.models.adapted import adaptation, published
 from worker.score.models.minilm import MiniLM
 from worker.score.models.minilm_encoders import CpuEncoder
 
+Doubles = npt.NDArray[np.float64]
+Cell = tuple[str, int]  # a category and its number of examples
+
 COUNTS = (0, 1, 5, 20)
 _DRAWS = 3
+_BEYOND = 1.96  # standard errors: differences that chance would bring in one cell of twenty
 _OTHERS = 1500  # held-apart rows that are not sexist
 DEFINITIONS = {
     "1. threats, plans to harm and incitement": "Threatens women with harm, plans it, or calls on others to do it.",
@@ -70,6 +75,25 @@ class Sexism(NamedTuple):
     vector: str
 
 
+class Placed(NamedTuple):
+    """
+    Of one cell, mean of the draws: the share of the other rows that each row of the category passes, float64 [m], and
+    the share of the category's rows that pass each other row, float64 [n]. The mean of either is the AUROC.
+    """
+
+    own: Doubles
+    others: Doubles
+
+    @property
+    def auroc(self) -> float:
+        return float(self.own.mean())
+
+    def gain(self, before: Placed) -> tuple[float, float]:
+        """How much higher the AUROC is than `before`'s, and the standard error of that."""
+        own, others = self.own - before.own, self.others - before.others
+        return float(own.mean()), float(np.sqrt(own.var(ddof=1) / len(own) + others.var(ddof=1) / len(others)))
+
+
 def main() -> None:
     """Print the table and whether any category got worse."""
     asked = argparse.ArgumentParser(prog="python -m train.custom", description=__doc__)
@@ -86,24 +110,29 @@ def main() -> None:
     _show(*found)
 
 
-def _measured(model: MiniLM, known: Sequence[Sexism], apart: Sequence[Sexism]) -> dict[tuple[str, int], float]:
-    """AUROC by category and number of examples."""
+def _measured(model: MiniLM, known: Sequence[Sexism], apart: Sequence[Sexism]) -> dict[Cell, Placed]:
     concepts = TextConcepts(model)
     seen = model.read_texts([row.text for row in apart])
     found = {}
     for name, definition in DEFINITIONS.items():
-        truth = [name in (row.category, row.vector) for row in apart]
+        truth = np.array([name in (row.category, row.vector) for row in apart])
         for count in COUNTS:
-            draws = [
-                _auroc(concepts, _drawn(name, definition, count, draw, known), seen, truth) for draw in range(_DRAWS)
-            ]
-            found[name, count] = float(np.mean(draws))
+            drawn = [_drawn(name, definition, count, draw, known) for draw in range(_DRAWS)]
+            scores = [concepts.compile([custom])[NAME].probabilities(seen)[:, 0] for custom in drawn]
+            placed = [_placed(score[truth], score[~truth]) for score in scores]
+            found[name, count] = Placed(*(np.mean(side, axis=0) for side in zip(*placed, strict=True)))
     return found
 
 
-def _auroc(concepts: TextConcepts, category: Custom, seen: Reading, truth: Sequence[bool]) -> float:
-    scores = concepts.compile([category])[NAME].probabilities(seen)[:, 0]
-    return float(roc_auc_score(truth, scores))
+def _placed(own: Floats, others: Floats) -> Placed:
+    """Ties count half."""
+    return Placed(_passed(own, others), 1 - _passed(others, own))
+
+
+def _passed(some: Floats, others: Floats) -> Doubles:
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, some, "left") + np.searchsorted(ordered, some, "right")
+    return np.asarray(below / (2 * len(ordered)), np.float64)
 
 
 def _drawn(name: str, definition: str, count: int, draw: int, known: Sequence[Sexism]) -> Custom:
@@ -115,19 +144,23 @@ def _drawn(name: str, definition: str, count: int, draw: int, known: Sequence[Se
     return Custom("custom", definition, own[:count], others[:count])
 
 
-def _show(before: Mapping[tuple[str, int], float], after: Mapping[tuple[str, int], float]) -> None:
-    table = Table("AUROC, published → adapted", *(f"k = {count}" for count in COUNTS))
+def _show(before: Mapping[Cell, Placed], after: Mapping[Cell, Placed]) -> None:
+    rows = {name: len(before[name, 0].own) for name in DEFINITIONS}
+    table = Table("AUROC, published → adapted", "rows", *(f"k = {count}" for count in COUNTS))
     for name in DEFINITIONS:
-        table.add_row(name[:36], *(f"{before[name, k]:.3f} → {after[name, k]:.3f}" for k in COUNTS))
-    means = [[np.mean([found[name, k] for name in DEFINITIONS]) for found in (before, after)] for k in COUNTS]
-    table.add_row("mean", *(f"{old:.3f} → {new:.3f}" for old, new in means))
+        cells = (f"{before[name, k].auroc:.3f} → {after[name, k].auroc:.3f}" for k in COUNTS)
+        table.add_row(name[:36], str(rows[name]), *cells)
+    means = [[np.mean([found[name, k].auroc for name in DEFINITIONS]) for found in (before, after)] for k in COUNTS]
+    table.add_row("mean", "", *(f"{old:.3f} → {new:.3f}" for old, new in means))
     Console(width=120).print(table)
-    worse = [
-        f"{name[:3]} at k = {k}: {after[name, k] - old:+.3f}"
-        for (name, k), old in before.items()
-        if after[name, k] < old
-    ]
-    print(f"worse in {len(worse)} of {len(before)} cells" + (": " + "; ".join(worse) if worse else ""))
+    gains = {cell: after[cell].gain(was) for cell, was in before.items()}
+    for word, sign in (("worse", -1), ("better", 1)):
+        some = {cell: gain for cell, gain in gains.items() if gain[0] * sign > 0}
+        sure = {cell: gain for cell, gain in some.items() if abs(gain[0]) > _BEYOND * gain[1]}
+        print(f"{word} in {len(some)} of {len(gains)} cells, in {len(sure)} beyond chance")
+        if sign < 0:
+            for (name, k), (gain, error) in some.items():
+                print(f"  {name[:3]} at k = {k}: {gain:+.3f} ± {error:.3f} ({rows[name]} rows)")
 
 
 if __name__ == "__main__":

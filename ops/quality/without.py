@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ops.quality.suites import Suite, suites
 from ops.quality.writing import PAGE, put
-from train.calibrate import SILENT
+from train.calibrate import SILENT, background
 from train.custom import Custom
 from worker.core.events import PartType
 from worker.core.views import Floats, TextSource, View
@@ -39,10 +40,12 @@ from worker.window.views import Views
 ROOT = Path(__file__).resolve().parents[2]
 _BATCH = 256
 _READ = ("real", "contrast", "attacks")
+_RANKED = ("real", "contrast", "cut", "apart")
+_SEED = 11
 _HARMLESS_FLAGGED = 0.05
 _HEADER = (
-    "| left out | real: AUROC / AP | contrast: AUROC | split in two: AUROC | attacks hide: mean / worst "
-    "| harmless flagged, attacked |\n| --- | --- | --- | --- | --- | --- |\n"
+    "| left out | real: AUROC / AP | contrast: AUROC | in two parts: AUROC | with a line between: AUROC "
+    "| attacks hide: mean / worst | harmless flagged, attacked |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
 Score = Callable[[Reading], Floats]  # what is seen in views to the highest log-odds, float32 [N]
@@ -137,18 +140,22 @@ def _texts(suite: Suite, limit: int | None) -> Texts:
     return Texts(texts, np.array([bool(row["labels"]["any"]) for row in rows]))
 
 
-def split(events: Texts) -> Texts:
-    """Each text of four words or more as two parts, cut in the middle."""
+def cut(events: Texts, between: Sequence[str]) -> Texts:
+    """Each text of four words or more as two parts, cut in the middle, one of the lines `between` them if there are."""
     words = [parts[0].split() for parts in events.parts]
     long = [place for place, found in enumerate(words) if len(found) >= 4]
-    halves = [(" ".join(words[n][: len(words[n]) // 2]), " ".join(words[n][len(words[n]) // 2 :])) for n in long]
-    return Texts(halves, events.violates[long])
+    dice = random.Random(_SEED)
+    parts = []
+    for place in long:
+        middle = len(words[place]) // 2
+        line = [dice.choice(between)] if between else []
+        parts.append((" ".join(words[place][:middle]), *line, " ".join(words[place][middle:])))
+    return Texts(parts, events.violates[long])
 
 
 def measured(reader: Reader, suite: Mapping[str, Texts]) -> str:
     """One row of the table."""
-    real, contrast = (reader.highest(suite[name].parts) for name in ("real", "contrast"))
-    halves = reader.highest(suite["split"].parts)
+    real, *others = (reader.highest(suite[name].parts) for name in _RANKED)
     plain, violates = suite["attacks"]
     written = reader.highest(plain)
     threshold = np.quantile(written[~violates], 1 - _HARMLESS_FLAGGED)
@@ -158,12 +165,14 @@ def measured(reader: Reader, suite: Mapping[str, Texts]) -> str:
         hidden.append(float((~attacked)[violates & (written > threshold)].mean()))
         flagged.append(float(attacked[~violates].mean()))
     auroc = roc_auc_score(suite["real"].violates, real)
-    return (
-        f"| {reader.name} | {auroc:.3f} / {average_precision_score(suite['real'].violates, real):.3f} "
-        f"| {roc_auc_score(suite['contrast'].violates, contrast):.3f} "
-        f"| {roc_auc_score(suite['split'].violates, halves):.3f} "
-        f"| {100 * np.mean(hidden):.1f} % / {100 * np.max(hidden):.0f} % | {100 * np.mean(flagged):.1f} % |"
-    )
+    cells = [
+        reader.name,
+        f"{auroc:.3f} / {average_precision_score(suite['real'].violates, real):.3f}",
+        *(f"{roc_auc_score(suite[n].violates, odds):.3f}" for n, odds in zip(_RANKED[1:], others, strict=True)),
+        f"{100 * np.mean(hidden):.1f} % / {100 * np.max(hidden):.0f} %",
+        f"{100 * np.mean(flagged):.1f} %",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def speeds(every: Sequence[Reader], events: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -185,7 +194,8 @@ def main() -> None:
     asked.add_argument("--threads", type=int, default=2)
     options = asked.parse_args()
     found = {name: _texts(rows, options.limit) for name, rows in suites().items() if name in _READ}
-    found["split"] = split(found["contrast"])
+    found["cut"] = cut(found["contrast"], ())
+    found["apart"] = cut(found["contrast"], [row.text for row in background()])
     console = Console(highlight=False, soft_wrap=True)
     if options.speed:
         console.print("\n".join(speeds(readers(options.threads), found["real"].parts)))

@@ -103,7 +103,7 @@ class _Judge:
         harmless_kind = ~self._about.any(1)
         found = np.where(cannot | (harmless_kind & (row.labels == 1).any()), 0.0, np.nan).astype(np.float32)
         mine = [self._places[name] for name in own if name in self._places]
-        if known:
+        if known and (mine or not own):  # of a function that is no kind nobody said what else it is
             groups = frozenset[str]().union(*(self._groups[place] for place in mine))
             source = row.source.partition("/")[0]
             apart = [of == source and not groups & g for of, g in zip(self._of, self._groups, strict=True)]

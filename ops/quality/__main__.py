@@ -17,7 +17,7 @@ import orjson
 from rich.console import Console
 
 from ops.quality.apart import TOLD
-from ops.quality.suites import Suite, suites
+from ops.quality.suites import HAND, Suite, suites
 from ops.quality.writing import PAGE, put
 from worker.app import load_models
 from worker.cli.eval import bench, progress_bar
@@ -133,7 +133,7 @@ def _figures(found: Reports, limit: int | None, took: float, pictures: Iterable[
         "",
         *_table(
             ("suite", "what", "violate", "do not", "AUROC any", "AP any", "recall", "false positives", "right"),
-            [(name, told, *_asked(found[name])) for name, told in TOLD.items()],
+            [(name, told, *_asked(found[name])) for name, told in (TOLD | HAND).items()],
         ),
         "",
         "Recall and false positives at the default policy, a flag or more. By category on `real`:",

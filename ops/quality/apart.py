@@ -15,7 +15,7 @@ from train.rows import CATEGORIES, Row
 
 _HATE = CATEGORIES.index("hate")
 _PROMPTS = ("synthetic/lookalikes", "synthetic/illicit")
-_FUNCTIONS = ("hate", "group", "kindness", "trades")  # in the names of the grammar's functions
+_FUNCTIONS = ("hate", "group", "kindness", "trades", "voices")  # in the names of the grammar's functions
 
 TOLD = {
     "openai": "OpenAI's development rows",

@@ -1,15 +1,18 @@
 """
-The project's own suites as labelled events: rows of ../shared/data held apart, wordings never trained on, swaps.
+The project's own suites as labelled events: rows of ../shared/data held apart, wordings never trained on, swaps, and
+sentences by another hand.
 
 No head learnt from any of it (`train.sources.held_apart`, `train.data.wordings`). The calibration and the thresholds
-of the default policy were chosen on the same rows and wordings, so rates and calibration errors here are a little too
-good.
+of the default policy were chosen on the same rows and wordings (not on those by another hand), so rates and
+calibration errors here are a little too good.
 """
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ops.quality.apart import apart
@@ -20,6 +23,12 @@ from train.synthetic import Grammar, read_grammar
 
 Suite = list[dict[str, Any]]
 _SEED = 7
+_HAND = Path(__file__).with_name("another_hand.tsv")
+HAND = {
+    "hand_functions": "hate and what looks like it by function, by another hand",
+    "hand_lookalikes": "harmful prompts and harmless ones that sound so, by another hand",
+    "hand_prompts": "the same harmful prompts, and everyday messages, by another hand",
+}
 # Sources whose harmless rows were read by people as harmless altogether, not only as no hate.
 _HARMLESS_ALTOGETHER = ("openai", "davidson/neither", "surge", "convabuse", "synthetic")
 _CLEAR = ("ailuminate", "catqa", "openai", "hatemoji", "davidson/hate")
@@ -40,7 +49,27 @@ def suites() -> dict[str, Suite]:
             name: [_event(f"{name}/{number}", row.text, {"any": bad}) for number, (row, bad) in enumerate(rows)]
             for name, rows in apart(real, written).items()
         },
+        **_by_another_hand(),
     }
+
+
+def _by_another_hand() -> dict[str, Suite]:
+    """
+    Hate and what looks like it, look-alikes of prompts, and prompts against everyday messages: written once by somebody
+    who had read no wording of ours and no published suite. Nothing is trained on them, and nothing chosen by them.
+    """
+    found: dict[str, Suite] = {name: [] for name in HAND}
+    with _HAND.open(encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)):
+            bad = int(row["label"])
+            event = _event(f"hand/{row['function']}/{number}", row["text"], {"any": bad})
+            if row["suite"] == "hate":
+                found["hand_functions"].append(event | ({"group": row["group"]} if row["group"] else {}))
+            if row["suite"] == "asks":
+                found["hand_lookalikes"].append(event)
+            if row["suite"] == "everyday" or (row["suite"] == "asks" and bad):
+                found["hand_prompts"].append(event)
+    return found
 
 
 def _shuffled(rows: Iterable[Row]) -> list[Row]:

@@ -33,8 +33,8 @@ from worker.quality.attacks import ATTACKS
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.features import Reading
 from worker.score.models.adapted import published
-from worker.score.models.minilm import LOW, MiniLM, read_views
-from worker.score.models.minilm_encoders import CpuEncoder
+from worker.score.models.minilm import LOW, Ids, MiniLM, read_views
+from worker.score.models.minilm_encoders import CpuEncoder, Encoder
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,10 +91,26 @@ class Reader:
                 yield view
 
 
-def readers(threads: int) -> list[Reader]:
-    """The scorer as it ships first."""
-    model = MiniLM("cpu", threads)
-    before = MiniLM(encoder=CpuEncoder(threads, adapted=published()))
+class Remembering(MiniLM):
+    """Reads each content once: most of it is read again with another part left out."""
+
+    def __init__(self, device: str = "auto", threads: int = 2, encoder: Encoder | None = None) -> None:
+        super().__init__(device, threads, encoder)
+        self._rows: dict[bytes, tuple[Floats, ...]] = {}
+
+    def read(self, contents: Sequence[Ids]) -> Reading:
+        """See `MiniLM`."""
+        keys = [content.tobytes() for content in contents]
+        fresh = {key: ids for key, ids in zip(keys, contents, strict=True) if key not in self._rows}
+        if fresh:
+            self._rows |= dict(zip(fresh, zip(*super().read(list(fresh.values())), strict=True), strict=True))
+        return Reading(*(np.stack(parts) for parts in zip(*(self._rows[key] for key in keys), strict=True)))
+
+
+def readers(threads: int, make: type[MiniLM]) -> list[Reader]:
+    """The scorer as it ships first; models by `make`."""
+    model = make("cpu", threads)
+    before = make(encoder=CpuEncoder(threads, adapted=published()))
 
     def heads(seen: Reading) -> Floats:
         highest: Floats = seen.log_odds.max(1)
@@ -198,10 +214,10 @@ def main() -> None:
     found["apart"] = cut(found["contrast"], [row.text for row in background()])
     console = Console(highlight=False, soft_wrap=True)
     if options.speed:
-        console.print("\n".join(speeds(readers(options.threads), found["real"].parts)))
+        console.print("\n".join(speeds(readers(options.threads, MiniLM), found["real"].parts)))
         return
     lines = []
-    for reader in readers(options.threads):
+    for reader in readers(options.threads, Remembering):
         lines.append(measured(reader, found))
         console.print(lines[-1])
     if options.limit is None:

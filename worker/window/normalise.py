@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from worker.window import encoded, hidden, marks, misspelt, spelling
+from worker.window import encoded, fillers, hidden, marks, misspelt, spelling
 from worker.window.confusables import SCRIPTS, STYLED
 from worker.window.disguise import (
     DRAWN_OUT,
@@ -61,7 +61,7 @@ _WIDE_LETTER: Final = re.compile("[\uff21-\uff3a\uff41-\uff5a]")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ROUNDS: Final = 8
 _WRITTEN_SO: Final = 3  # words of one disguise that make it the way the text is written
-_ORDINARY: Final = frozenset({"drawn_out", "marked", "misspelt", "quoted"})
+_ORDINARY: Final = frozenset({"drawn_out", "filled", "marked", "misspelt", "quoted"})
 
 
 class Normalised:
@@ -104,6 +104,7 @@ def normalise(text: str) -> Normalised | None:
         and spelling.marked(text) is None
         and not misspelt.slips(text)
         and not misspelt.pig_latin(text)
+        and not fillers.filled(text)
     ):
         return None
     found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
@@ -245,6 +246,7 @@ def _rewritten(found: Normalised, pattern: re.Pattern[str], rule: Callable[[re.M
 
 _PLAIN_STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("deletions", _deleted),
+    ("filled", fillers.unfill(_rewritten)),
     ("encoded", _apply(encoded.BASE64, encoded.from_base64)),
     ("encoded", _apply(encoded.BASE32, encoded.from_base32)),
     ("encoded", _apply(encoded.HEX, encoded.from_hex)),

@@ -16,6 +16,7 @@ from worker.window.normalise import Normalised
 
 OVERLAP_TOKENS: Final = 32
 BUDGET_TOKENS: Final = 32_768
+CLOSELY_TOKENS: Final = 64  # a longer text is read sentence by sentence as well
 SENTENCE_TOKENS: Final = (4, 40)  # fewest and most of a sentence by itself; a longer one is cut
 _SENTENCE_OVERLAP: Final = 8
 NEIGHBOURS: Final = 2  # on either side, that a sentence is compared with
@@ -37,8 +38,8 @@ def text_views(
     """
     The text views of an event: each source as written, then each normalised one, in even overlapping windows.
 
-    A text of several windows, or a window of a call, is read sentence by sentence as well (`View.excerpt`): ten words
-    of harm do not show in a window of hundreds.
+    A text of more than `CLOSELY_TOKENS`, or a window of a call, is read sentence by sentence as well (`View.excerpt`):
+    ten words of harm do not show among a hundred.
 
     A text that says nothing as written, and something normalised, is read normalised alone (`Normalised.replaces`).
     Dropped are normalised texts whose tokens are those of the text as written, and windows with the tokens and types
@@ -57,7 +58,7 @@ def text_views(
         len(plain) == 1
         and not changed
         and not _of_call(plain[0])
-        and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, budget_tokens)
+        and 0 < len(encoded[0][0]) <= min(tokenizer.window_tokens, CLOSELY_TOKENS, budget_tokens)
     ):
         source, ids = plain[0], encoded[0][0]
         whole = source.evidence(0, len(source.text))
@@ -154,7 +155,7 @@ class _Cutter:
         """
         wide = windows(len(ids), self._window, self._overlap)
         close: dict[_Place, list[_Place]] = {}
-        if len(wide) > 1:
+        if len(ids) > min(CLOSELY_TOKENS, self._window):
             close = _excerpts(text, offsets, self._window)
         elif _of_call(source):
             close = {place: [] for place in sentences(text, offsets, self._window)}

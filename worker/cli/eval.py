@@ -22,7 +22,7 @@ from worker.core.errors import ConfigError
 if TYPE_CHECKING:
     from worker.core.ports import EventJudge, Policy
     from worker.core.views import Thresholds
-    from worker.quality.attacks import Attack
+    from worker.quality.attack import Attack
     from worker.quality.labelled import Labelled
     from worker.quality.report import Answer
     from worker.score.profile import Models

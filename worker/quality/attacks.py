@@ -11,78 +11,17 @@ import base64
 import codecs
 import random
 import string
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
-Change = Callable[[str, random.Random], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """One way to hide a text. `reads_as`: what a person still sees in it."""
-
-    name: str
-    family: str  # letters, hidden, spacing, spelling, encoded, padded
-    change: Change
-
-    def __call__(self, text: str, seed: int = 0) -> str:
-        """The text, hidden. The same text and seed give the same answer."""
-        return self.change(text, random.Random(f"{self.name}:{seed}:{text}"))
-
-
-def compose(*attacks: Attack) -> Attack:
-    """One after the other, the first one first."""
-
-    def change(text: str, dice: random.Random) -> str:
-        for attack in attacks:
-            text = attack.change(text, dice)
-        return text
-
-    return Attack("+".join(attack.name for attack in attacks), "composed", change)
-
-
-def _table(letters: str, looks: str) -> dict[int, str]:
-    return {ord(letter): look for letter, look in zip(letters, looks, strict=True)}
-
-
-def _swap(table: Mapping[int, str], share: float = 1.0) -> Change:
-    """Each letter in the table replaced, by chance `share`."""
-
-    def change(text: str, dice: random.Random) -> str:
-        return "".join(table.get(ord(c), c) if dice.random() < share else c for c in text)
-
-    return change
+from worker.quality.attack import Attack, Change, between, letter_by_letter, swap, table, word_by_word
+from worker.quality.further_attacks import FURTHER, HARMLESS
 
 
 def _styled(upper: int, lower: int) -> dict[int, str]:
     """A block of mathematical letters from its capital A and small a."""
     pairs = {ord(c): chr(upper + i) for i, c in enumerate(string.ascii_uppercase)}
     return pairs | {ord(c): chr(lower + i) for i, c in enumerate(string.ascii_lowercase)}
-
-
-def _between(mark: str, share: float = 1.0) -> Change:
-    """`mark` after each letter that another letter follows."""
-
-    def change(text: str, dice: random.Random) -> str:
-        out = []
-        for i, c in enumerate(text):
-            out.append(c)
-            if c.isalpha() and text[i + 1 : i + 2].isalpha() and dice.random() < share:
-                out.append(mark)
-        return "".join(out)
-
-    return change
-
-
-def _word_by_word(rule: Callable[[str, random.Random], str], share: float = 1.0) -> Change:
-    """`rule` on words of four letters and more, by chance `share`."""
-
-    def change(text: str, dice: random.Random) -> str:
-        words = text.split(" ")
-        return " ".join(rule(w, dice) if len(w) > 3 and w.isalpha() and dice.random() < share else w for w in words)
-
-    return change
 
 
 def _swapped(word: str, dice: random.Random) -> str:
@@ -131,7 +70,7 @@ def _spaced(text: str, dice: random.Random) -> str:
 
 
 def _upside_down(text: str, dice: random.Random) -> str:
-    return text.lower().translate(_table("abcdefghijklmnopqrstuvwxyz?!.,'", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz¿¡˙',"))[::-1]
+    return text.lower().translate(table("abcdefghijklmnopqrstuvwxyz?!.,'", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz¿¡˙',"))[::-1]
 
 
 def _bidi(text: str, dice: random.Random) -> str:
@@ -163,13 +102,6 @@ def _deleted(text: str, dice: random.Random) -> str:
 
 
 _EMOJI = ("😂", "🔥", "✨", "💯", "🙏", "🌸", "👀", "🎉", "😎", "🐸")
-_HARMLESS = (
-    "The morning was clear and the market opened as it always does, with bread, flowers and the noise of carts.",
-    "We talked about the weather, the new bus line and the price of apples, and then walked home along the river.",
-    "The library is open from nine to six, and on Thursdays there is a reading for children in the small hall.",
-    "She planted beans in spring, tomatoes in May, and by August there was more than the family could eat.",
-    "To change the battery, open the lid at the back, take out the old one and put in the new one with care.",
-)
 
 
 def _padding(before: int, after: int) -> Change:
@@ -178,7 +110,7 @@ def _padding(before: int, after: int) -> Change:
     def prose(length: int, dice: random.Random) -> str:
         out = ""
         while len(out) < length:
-            out += dice.choice(_HARMLESS) + " "
+            out += dice.choice(HARMLESS) + " "
         return out
 
     def change(text: str, dice: random.Random) -> str:
@@ -199,77 +131,65 @@ _SIGNED = dict(zip(string.ascii_lowercase + string.digits, _MORSE.split(), stric
 _TOLD = dict(zip(string.ascii_lowercase, _NATO.split(), strict=True))
 
 
-def _letter_by_letter(signs: Mapping[str, str], between: str) -> Change:
-    """A sign for each letter; marks are left out, emoji stay."""
-
-    def change(text: str, dice: random.Random) -> str:
-        words = (
-            " ".join(signs.get(c, c) for c in word if c in signs or not c.isascii()) for word in text.lower().split()
-        )
-        return between.join(word for word in words if word)
-
-    return change
-
-
-_LEET = _table("aeiostAEIOST", "431057431057")
-_LEET_SIGNS = _table("aeiostlAEIOST", "@3!0$7|@3!0$7")
-_CYRILLIC = _table("aceiopsxyABCEHKMOPTX", "асеіорѕхуАВСЕНКМОРТХ")
-_GREEK = _table("aeioukvABEHIKMNOPTXYZ", "αειουκνΑΒΕΗΙΚΜΝΟΡΤΧΥΖ")
-_RARE = _table("abcdefghijklmnoprtuvwyz", "ɑʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ")
-_CHEROKEE = _table("ABCDEGHIJKLMPRSTVWYZhi", "ᎪᏴᏟᎠᎬᏀᎻᎥᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᎽᏃᏂᎥ")
+_LEET = table("aeiostAEIOST", "431057431057")
+_LEET_SIGNS = table("aeiostlAEIOST", "@3!0$7|@3!0$7")
+_CYRILLIC = table("aceiopsxyABCEHKMOPTX", "асеіорѕхуАВСЕНКМОРТХ")
+_GREEK = table("aeioukvABEHIKMNOPTXYZ", "αειουκνΑΒΕΗΙΚΜΝΟΡΤΧΥΖ")
+_RARE = table("abcdefghijklmnoprtuvwyz", "ɑʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ")
+_CHEROKEE = table("ABCDEGHIJKLMPRSTVWYZhi", "ᎪᏴᏟᎠᎬᏀᎻᎥᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᎽᏃᏂᎥ")
 _FULLWIDTH = {c: chr(c + 0xFEE0) for c in range(0x21, 0x7F)}
 _CIRCLED = {ord(c): chr(0x24D0 + i) for i, c in enumerate(string.ascii_lowercase)}
 _SQUARED = {ord(c): chr(0x1F170 + i) for i, c in enumerate(string.ascii_uppercase)}
 _FLAGS = {ord(c): chr(0x1F1E6 + i) + "\u200b" for i, c in enumerate(string.ascii_lowercase)}
-_ACCENTS = _table("aeiouncyAEIOU", "áéíóúñçýÁÉÍÓÚ")
+_ACCENTS = table("aeiouncyAEIOU", "áéíóúñçýÁÉÍÓÚ")
 
 _ALL = (
-    Attack("leet", "letters", _swap(_LEET, 0.8)),
-    Attack("leet_signs", "letters", _swap(_LEET_SIGNS, 0.9)),
-    Attack("cyrillic", "letters", _swap(_CYRILLIC, 0.8)),
-    Attack("greek", "letters", _swap(_GREEK, 0.7)),
-    Attack("rare_letters", "letters", _swap(_RARE)),
+    Attack("leet", "letters", swap(_LEET, 0.8)),
+    Attack("leet_signs", "letters", swap(_LEET_SIGNS, 0.9)),
+    Attack("cyrillic", "letters", swap(_CYRILLIC, 0.8)),
+    Attack("greek", "letters", swap(_GREEK, 0.7)),
+    Attack("rare_letters", "letters", swap(_RARE)),
     Attack("cherokee", "letters", lambda text, dice: text.upper().translate(_CHEROKEE)),
-    Attack("full_width", "letters", _swap(_FULLWIDTH)),
-    Attack("bold_letters", "letters", _swap(_styled(0x1D400, 0x1D41A))),
-    Attack("script_letters", "letters", _swap(_styled(0x1D4D0, 0x1D4EA))),
+    Attack("full_width", "letters", swap(_FULLWIDTH)),
+    Attack("bold_letters", "letters", swap(_styled(0x1D400, 0x1D41A))),
+    Attack("script_letters", "letters", swap(_styled(0x1D4D0, 0x1D4EA))),
     Attack("circled", "letters", lambda text, dice: text.lower().translate(_CIRCLED)),
     Attack("squared", "letters", lambda text, dice: text.upper().translate(_SQUARED)),
     Attack("flags", "letters", lambda text, dice: text.lower().translate(_FLAGS)),
-    Attack("accents", "letters", _swap(_ACCENTS)),
+    Attack("accents", "letters", swap(_ACCENTS)),
     Attack("zalgo", "letters", _zalgo),
-    Attack("underlined", "letters", _between("\u0332")),
+    Attack("underlined", "letters", between("\u0332")),
     Attack("upside_down", "letters", _upside_down),
-    Attack("zero_width", "hidden", _between("\u200b")),
-    Attack("soft_hyphen", "hidden", _between("\u00ad", 0.5)),
+    Attack("zero_width", "hidden", between("\u200b")),
+    Attack("soft_hyphen", "hidden", between("\u00ad", 0.5)),
     Attack("bidi", "hidden", _bidi),
-    Attack("variation_selectors", "hidden", _between("\ufe0f")),
+    Attack("variation_selectors", "hidden", between("\ufe0f")),
     Attack("tags", "hidden", _tagged),
     Attack("emoji_smuggling", "hidden", _smuggled),
     Attack("deletions", "hidden", _deleted),
     Attack("spaced", "spacing", _spaced),
-    Attack("dotted", "spacing", _between(".")),
-    Attack("underscored", "spacing", _between("_")),
+    Attack("dotted", "spacing", between(".")),
+    Attack("underscored", "spacing", between("_")),
     Attack("no_spaces", "spacing", lambda text, dice: text.replace(" ", "")),
     Attack("camel_case", "spacing", lambda text, dice: "".join(w[:1].upper() + w[1:] for w in text.split())),
-    Attack("split_words", "spacing", _word_by_word(_split, 0.6)),
+    Attack("split_words", "spacing", word_by_word(_split, 0.6)),
     Attack("emoji_between", "spacing", lambda text, dice: f" {dice.choice(_EMOJI)} ".join(text.split())),
-    Attack("slashed", "spacing", _between("/")),
+    Attack("slashed", "spacing", between("/")),
     Attack("one_a_line", "spacing", lambda text, dice: "\n".join("".join(text.split()))),
     Attack("commas", "spacing", lambda text, dice: ", ".join(text.split())),
     Attack("quoted", "spacing", lambda text, dice: f"“{text}”"),
-    Attack("swapped_letters", "spelling", _word_by_word(_swapped, 0.6)),
-    Attack("dropped_letters", "spelling", _word_by_word(_dropped, 0.6)),
-    Attack("doubled_letters", "spelling", _word_by_word(_doubled, 0.6)),
-    Attack("inserted_letters", "spelling", _word_by_word(_inserted, 0.6)),
-    Attack("starred", "spelling", _word_by_word(_starred, 0.7)),
-    Attack("drawn_out", "spelling", _word_by_word(_drawn, 0.7)),
-    Attack("pig_latin", "spelling", _word_by_word(_pig_latin)),
+    Attack("swapped_letters", "spelling", word_by_word(_swapped, 0.6)),
+    Attack("dropped_letters", "spelling", word_by_word(_dropped, 0.6)),
+    Attack("doubled_letters", "spelling", word_by_word(_doubled, 0.6)),
+    Attack("inserted_letters", "spelling", word_by_word(_inserted, 0.6)),
+    Attack("starred", "spelling", word_by_word(_starred, 0.7)),
+    Attack("drawn_out", "spelling", word_by_word(_drawn, 0.7)),
+    Attack("pig_latin", "spelling", word_by_word(_pig_latin)),
     Attack("base64", "encoded", lambda text, dice: base64.b64encode(text.encode()).decode()),
     Attack("hex", "encoded", lambda text, dice: text.encode().hex()),
     Attack("base32", "encoded", lambda text, dice: base64.b32encode(text.encode()).decode()),
-    Attack("morse", "encoded", _letter_by_letter(_SIGNED, " / ")),
-    Attack("spelling_alphabet", "encoded", _letter_by_letter(_TOLD, ", ")),
+    Attack("morse", "encoded", letter_by_letter(_SIGNED, " / ")),
+    Attack("spelling_alphabet", "encoded", letter_by_letter(_TOLD, ", ")),
     Attack("html_codes", "encoded", lambda text, dice: "".join(f"&#{ord(c)};" for c in text)),
     Attack("percent_codes", "encoded", lambda text, dice: "".join(f"%{b:02X}" for b in text.encode())),
     Attack("words_reversed", "encoded", lambda text, dice: " ".join(word[::-1] for word in text.split())),
@@ -278,5 +198,6 @@ _ALL = (
     Attack("padded_before", "padded", _padding(5000, 0)),
     Attack("padded_around", "padded", _padding(2500, 2500)),
     Attack("love", "padded", lambda text, dice: text + " love" * dice.randint(1, 4)),
+    *FURTHER,
 )
 ATTACKS: Mapping[str, Attack] = MappingProxyType({attack.name: attack for attack in _ALL})

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from worker.core.errors import ConfigError
-from worker.quality.attacks import Attack
+from worker.quality.attack import Attack
 
 ANY = "any"  # the event as a whole: whatever the category
 _BESIDE = ("labels", "group", "pair")

@@ -11,7 +11,7 @@ from worker.pipeline.calls import OpenHop
 from worker.pipeline.flow import Slot
 from worker.score.assessment import Assessment
 from worker.score.lane import Ask
-from worker.window.normalise import Normalised
+from worker.window.rewriting import Normalised
 
 Source = tuple[TextSource, Normalised | None]  # a text as written and, where that differs, as its reader sees it
 Job = tuple[str, Ask]  # a lane's name and what it is asked

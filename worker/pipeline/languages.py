@@ -7,7 +7,7 @@ from typing import Protocol
 from worker.core.events import Degradation, PartType
 from worker.core.views import TextSource
 from worker.score.assessment import Assessment
-from worker.window.normalise import Normalised
+from worker.window.rewriting import Normalised
 
 _CODE = "foreign_language"
 

@@ -61,7 +61,9 @@ def _fillers(words: list[str]) -> set[str]:
     again = {a for a, b in itertools.pairwise(words) if a == b}  # love love love is said, not strewn
     most = max(_AGAIN, _OFTEN * len(words))
     strewn = {word for word, n in counts.items() if n >= most and known.get(word, _FREQUENT) >= _FREQUENT} - again
-    unknown = {word for word, n in counts.items() if n > 1 and word.isalpha() and word not in known} - again
+    unknown = {
+        word for word, n in counts.items() if n > 1 and len(word) > 1 and word.isalpha() and word not in known
+    } - again
     plain = {word for word in counts if word in _INTERJECTIONS or _FACE.fullmatch(word) or _is_name(word)}
     seldom = strewn | (unknown if len(unknown) > 1 else set())
     rest = " ".join(word for word in words if word not in seldom)

@@ -55,7 +55,7 @@ def _misspelt(text: str) -> list[str]:
 def intended(word: str) -> str | None:
     """The most frequent word that a swap of neighbours, a letter lost, one too many or doubled ones make `word` of."""
     known, lower = ranks(), word.lower()
-    if len(lower) < _SHORT or lower in known or _is_known_form(lower):
+    if len(lower) < _SHORT or lower in known or is_known_form(lower):
         return None
     rarest = _FREQUENT if len(lower) == _SHORT else len(known)
     pairs = range(len(lower) - 1)
@@ -113,7 +113,7 @@ def _common(match: re.Match[str]) -> bool:
     return word.islower() or match.start() == 0 or word.isupper()
 
 
-def _is_known_form(word: str) -> bool:
+def is_known_form(word: str) -> bool:
     """A plural, a past or the like of a known word: lists of words have few of them."""
     return any(word.endswith(end) and _is_stem(word[: -len(end)]) for end in _ENDS)
 

@@ -12,7 +12,7 @@ import numpy as np
 from worker.core.events import Degradation, PartType
 from worker.core.ports import Tokenizer
 from worker.core.views import Evidence, TextSource, View, ViewKind, widest
-from worker.window.normalise import Normalised
+from worker.window.rewriting import Normalised
 
 OVERLAP_TOKENS: Final = 32
 BUDGET_TOKENS: Final = 32_768

@@ -9,8 +9,9 @@ from worker.core.ports import Tokenizer
 from worker.core.views import Hashes, TextSource, View
 from worker.window.language import ForeignTexts
 from worker.window.media import audio_views, image_views
-from worker.window.normalise import Normalised, normalise
+from worker.window.normalise import normalise
 from worker.window.pictures import picture_hashes
+from worker.window.rewriting import Normalised
 from worker.window.text import joint_source, text_views
 
 

@@ -51,9 +51,9 @@ _STAY: Final = frozenset((  # slang that means itself
     "yall", "haha", "ja", "ich", "de", "la",
 ))  # fmt: skip
 _OTHERS: Final = (
-    "les des est une dans sont avec pour que qui pas sur aux der die das und ist nicht ein eine mit auf den von zu ich "
-    "el los las una por con para del como muy il di che non sono gli della um uma nao com het een van voor niet ve bir bu "
-    "jest nie som och att det ja ne et le la"
+    "les des est une dans sont avec pour que qui pas sur aux der die das und ist nicht ein eine mit auf den von "
+    "zu ich el los las una por con para del como muy il di che non sono gli della um uma nao com het een van voor "
+    "niet ve bir bu jest nie som och att det ja ne et le la"
 )
 _OF_OTHERS: Final = frozenset(_OTHERS.split())  # small words of other languages, which English ones are near to
 _OTHER_SHARE: Final = 0.2  # of the words

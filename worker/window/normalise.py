@@ -24,19 +24,22 @@ def normalise(text: str) -> Normalised | None:
 
     Hidden characters alone give an empty text, not None. Normalising what it gives changes nothing more.
     """
-    if not may_be_disguised(text):
-        return None
     found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
     undone: set[str] = set()
+    wholly = may_be_disguised(text)
     for _ in range(_ROUNDS):
         before = found.text
-        for name, step in BEYOND_ASCII if not before.isascii() else PLAIN:
-            after = step(found)
-            if after.text != found.text:
-                undone.add(name)
-            found = after
+        for group in PLAIN if before.isascii() else BEYOND_ASCII:
+            if not (wholly if group.asked is None else group.asked(found.text)):
+                continue
+            for name, step in group.steps:
+                after = step(found)
+                if after.text != found.text:
+                    undone.add(name)
+                found = after
         if found.text == before:
             break
+        wholly = True
     if found.text == text:
         return None
     found.undone = tuple(sorted(undone - _ORDINARY))

@@ -1,9 +1,10 @@
-"""The steps that undo disguises, in their order, each with the name of what it undoes; and who needs any of them."""
+"""The steps that undo disguises, in their order, each with the name of what it undoes; and which texts need them."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from worker.window import (
     apart,
@@ -42,7 +43,7 @@ _WRITTEN_SO: Final = 3  # words of one disguise that make it the way the text is
 
 
 def may_be_disguised(text: str) -> bool:
-    """Whether any step might have something to do: asked of every text, so each question is cheap."""
+    """Whether a step of a group that has no question of its own might have something to do; cheap."""
     return (
         suspicious(text)
         or (not text.isascii() and _odd(text))
@@ -51,7 +52,6 @@ def may_be_disguised(text: str) -> bool:
         or spelling.marked(text) is not None
         or misspelt.slips(text)
         or misspelt.pig_latin(text)
-        or any(asked(text) for asked in _GATES)
     )
 
 
@@ -100,85 +100,122 @@ def _without_emoji(found: Normalised) -> Normalised:
 
 Steps = tuple[tuple[str, Step], ...]
 
-_APART: Final[Steps] = (
-    ("spaced_out", when(ornaments.may_be_bracketed, apply(ornaments.BRACKETED, ornaments.unbracket))),
-    ("spaced_out", apart.cut_again(rewritten)),
-    ("joined", when(joined.may_be_joined, apply(joined.LINES, joined.one_line))),
-    ("joined", when(joined.may_be_joined, apply(joined.TAGS, joined.untag))),
-    ("joined", when(joined.may_be_joined, apply(joined.TAG, joined.split_tag))),
-    ("joined", when(joined.may_be_joined, apply(joined.JOINED_WORDS, joined.part_words))),
-    ("run_together", when(joined.may_be_joined, apply(joined.LEET_RUN, joined.part_leet))),
+
+class Group(NamedTuple):
+    """Steps by the name of what they undo. asked: whether a text needs them; None where `may_be_disguised` says it."""
+
+    asked: Callable[[str], bool] | None
+    steps: Steps
+
+
+_APART: Final = (
+    Group(ornaments.may_be_bracketed, (("spaced_out", apply(ornaments.BRACKETED, ornaments.unbracket)),)),
+    Group(apart.may_be_apart, (("spaced_out", apply(apart.PASSAGE, apart.read_apart)),)),
+    Group(
+        joined.may_be_joined,
+        (
+            ("joined", apply(joined.LINES, joined.one_line)),
+            ("joined", apply(joined.TAGS, joined.untag)),
+            ("joined", apply(joined.TAG, joined.split_tag)),
+            ("joined", apply(joined.JOINED_WORDS, joined.part_words)),
+            ("run_together", apply(joined.LEET_RUN, joined.part_leet)),
+        ),
+    ),
 )
-_MARKUP: Final[Steps] = (
-    ("quoted", when(program.may_be_code, apply(tags.WHOLE, program.from_block))),
-    ("code", when(program.may_be_code, apply(tags.WHOLE, program.from_strings))),
-    ("code", when(program.may_be_code, apply(tags.WHOLE, program.from_program))),
-    ("code", when(program.may_be_code, program.unescape(rewritten))),
-    ("quoted", when(markup.may_be_markup, apply(tags.WHOLE, program.from_block))),
-    ("markup", when(markup.may_be_markup, tags.untag(rewritten))),
-    ("markup", when(markup.may_be_markup, apply(tags.LINK, tags.unlink))),
-    ("markup", when(markup.may_be_markup, apply(tags.WHOLE, markup.unmark_lines))),
-    ("markup", when(markup.may_be_markup, apply(tags.WHOLE, markup.untable))),
-    ("markup", when(markup.may_be_markup, apply(tags.WHOLE, markup.unemphasise))),
-    ("markup", when(markup.may_be_markup, apply(tags.WHOLE, markup.unwrap_words))),
-    ("markup", when(markup.may_be_markup, markup.read_tokens(rewritten))),
+_WRAPPED: Final = (
+    Group(fillers.filled, (("filled", fillers.unfill(rewritten)),)),
+    Group(
+        program.may_be_code,
+        (
+            ("quoted", apply(tags.WHOLE, program.from_block)),
+            ("code", apply(tags.WHOLE, program.from_strings)),
+            ("code", apply(tags.WHOLE, program.from_program)),
+            ("code", program.unescape(rewritten)),
+        ),
+    ),
+    Group(
+        markup.may_be_markup,
+        (
+            ("quoted", apply(tags.WHOLE, program.from_block)),
+            ("markup", tags.untag(rewritten)),
+            ("markup", apply(tags.LINK, tags.unlink)),
+            ("markup", apply(tags.WHOLE, markup.unmark_lines)),
+            ("markup", apply(tags.WHOLE, markup.untable)),
+            ("markup", apply(tags.WHOLE, markup.unemphasise)),
+            ("markup", apply(tags.WHOLE, markup.unwrap_words)),
+            ("markup", markup.read_tokens(rewritten)),
+        ),
+    ),
 )
-_ENCODED: Final[Steps] = (
-    ("encoded", apply(encoded.BASE64, encoded.from_base64)),
-    ("encoded", apply(encoded.BASE32, encoded.from_base32)),
-    ("encoded", apply(encoded.HEX, encoded.from_hex)),
-    ("encoded", when(encoded.may_be_morse, apply(encoded.MORSE, encoded.from_morse))),
-    ("encoded", when(encoded.may_be_told, apply(encoded.TOLD, encoded.from_told))),
-    ("encoded", when(lambda text: "&#" in text, apply(encoded.ENTITIES, encoded.from_entities))),
-    ("encoded", when(lambda text: text.count("%") > 2, apply(encoded.PERCENT, encoded.from_percent))),
+_ENCODED: Final = Group(
+    None,
+    (
+        ("encoded", apply(encoded.BASE64, encoded.from_base64)),
+        ("encoded", apply(encoded.BASE32, encoded.from_base32)),
+        ("encoded", apply(encoded.HEX, encoded.from_hex)),
+        ("encoded", when(encoded.may_be_morse, apply(encoded.MORSE, encoded.from_morse))),
+        ("encoded", when(encoded.may_be_told, apply(encoded.TOLD, encoded.from_told))),
+        ("encoded", when(lambda text: "&#" in text, apply(encoded.ENTITIES, encoded.from_entities))),
+        ("encoded", when(lambda text: text.count("%") > 2, apply(encoded.PERCENT, encoded.from_percent))),
+    ),
 )
-PLAIN: Final[Steps] = (
-    ("deletions", _deleted),
-    ("filled", fillers.unfill(rewritten)),
-    *_MARKUP,
-    *_ENCODED,
-    ("leet", shapes.read_shapes(rewritten)),
-    ("starred", censored.uncensor(rewritten)),
-    ("drawn_out", shapes.undraw(rewritten)),
+_SPELT: Final = (
+    Group(shapes.may_be_shapes, (("leet", shapes.read_shapes(rewritten)),)),
+    Group(censored.may_be_censored, (("starred", censored.uncensor(rewritten)),)),
+    Group(shapes.may_be_drawn, (("drawn_out", shapes.undraw(rewritten)),)),
+)
+_DELETED: Final = Group(None, (("deletions", _deleted),))
+_THEN: Final = (
+    Group(
+        None,
+        (
+            ("spaced_out", spelling.join_short(rewritten)),
+            ("spaced_out", join_spaced(rewritten)),
+            ("leet", _leet),
+            ("drawn_out", apply(DRAWN_OUT, shorten)),
+            ("starred", apply(spelling.STARRED, spelling.read_starred)),
+            ("run_together", apply(spelling.RUN_TOGETHER, spelling.split_run)),
+            ("run_together", apply(spelling.CAMEL, spelling.split_camel)),
+            ("split", apply(spelling.SPLIT, spelling.join_halves)),
+            ("marked", spelling.unmark(rewritten)),
+            ("encoded", apply(encoded.LINE, encoded.from_line)),
+            ("pig_latin", when(misspelt.pig_latin, apply(misspelt.PIG, misspelt.read_pig))),
+        ),
+    ),
+    Group(respelt.may_be_respelt, (("misspelt", respelt.respell(rewritten)),)),
+    Group(
+        None,
+        (
+            ("misspelt", when(misspelt.slips, apply(misspelt.WORD, misspelt.mend))),
+            ("quoted", apply(spelling.QUOTED, spelling.unquote)),
+        ),
+    ),
+)
+PLAIN: Final = (_DELETED, *_WRAPPED, _ENCODED, *_SPELT, *_APART, *_THEN)
+BEYOND_ASCII: Final = (
+    Group(
+        None,
+        (
+            ("hidden_text", apply(hidden.TAGS, hidden.read_tags)),
+            ("hidden_text", apply(hidden.SELECTORS, hidden.read_selectors)),
+            ("bidi", apply(hidden.OVERRIDDEN, hidden.read_overridden)),
+            ("flags", apply(hidden.FLAGS, hidden.read_flags)),
+            ("upside_down", apply(hidden.UPSIDE_DOWN, hidden.turn)),
+            *_DELETED.steps,
+            ("hidden_characters", _without_hidden),
+            ("look_alikes", looks.look_alikes(rewritten)),
+        ),
+    ),
     *_APART,
-    ("spaced_out", spelling.join_short(rewritten)),
-    ("spaced_out", join_spaced(rewritten)),
-    ("leet", _leet),
-    ("drawn_out", apply(DRAWN_OUT, shorten)),
-    ("starred", apply(spelling.STARRED, spelling.read_starred)),
-    ("run_together", apply(spelling.RUN_TOGETHER, spelling.split_run)),
-    ("run_together", apply(spelling.CAMEL, spelling.split_camel)),
-    ("split", apply(spelling.SPLIT, spelling.join_halves)),
-    ("marked", spelling.unmark(rewritten)),
-    ("encoded", apply(encoded.LINE, encoded.from_line)),
-    ("pig_latin", when(misspelt.pig_latin, apply(misspelt.PIG, misspelt.read_pig))),
-    ("misspelt", respelt.respell(rewritten)),
-    ("misspelt", when(misspelt.slips, apply(misspelt.WORD, misspelt.mend))),
-    ("quoted", apply(spelling.QUOTED, spelling.unquote)),
-)
-BEYOND_ASCII: Final[Steps] = (
-    ("hidden_text", apply(hidden.TAGS, hidden.read_tags)),
-    ("hidden_text", apply(hidden.SELECTORS, hidden.read_selectors)),
-    ("bidi", apply(hidden.OVERRIDDEN, hidden.read_overridden)),
-    ("flags", apply(hidden.FLAGS, hidden.read_flags)),
-    ("upside_down", apply(hidden.UPSIDE_DOWN, hidden.turn)),
-    *PLAIN[:1],
-    ("hidden_characters", _without_hidden),
-    ("look_alikes", looks.look_alikes(rewritten)),
-    *_APART,
-    ("emoji_between", apply(spelling.EMOJI_INSIDE, spelling.join_emoji)),
-    ("emoji_between", _without_emoji),
-    *PLAIN[1:],
-)
-_GATES: Final = (
-    fillers.filled,
-    program.may_be_code,
-    markup.may_be_markup,
-    ornaments.may_be_bracketed,
-    apart.may_be_apart,
-    joined.may_be_joined,
-    shapes.may_be_shapes,
-    shapes.may_be_drawn,
-    censored.may_be_censored,
-    respelt.may_be_respelt,
+    Group(
+        None,
+        (
+            ("emoji_between", apply(spelling.EMOJI_INSIDE, spelling.join_emoji)),
+            ("emoji_between", _without_emoji),
+        ),
+    ),
+    *_WRAPPED,
+    _ENCODED,
+    *_SPELT,
+    *_THEN,
 )

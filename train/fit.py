@@ -29,7 +29,7 @@ _DRAWN = 8000  # batches that are drawn, of which a run takes the first
 class Plan:
     """How it is trained."""
 
-    steps: int = 1600
+    steps: int = 800
     batch: int = 32
     tokens: int = 254
     rate: float = 1e-4

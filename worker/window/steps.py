@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from worker.window import (
     apart,
     censored,
+    ciphers,
     encoded,
     fillers,
     hidden,
@@ -20,6 +21,7 @@ from worker.window import (
     program,
     respelt,
     shapes,
+    shifted,
     spelling,
     tags,
 )
@@ -159,6 +161,36 @@ _ENCODED: Final = Group(
         ("encoded", when(lambda text: text.count("%") > 2, apply(encoded.PERCENT, encoded.from_percent))),
     ),
 )
+_CIPHERS: Final = (
+    Group(ciphers.may_be_numbers, (("encoded", apply(ciphers.NUMBERS, ciphers.from_numbers)),)),
+    Group(
+        ciphers.may_be_coded,
+        (
+            ("encoded", apply(ciphers.CODES, ciphers.from_codes)),
+            ("encoded", apply(ciphers.BLOB, ciphers.from_blob)),
+            ("encoded", apply(ciphers.BASE85, ciphers.from_base85)),
+            ("encoded", ciphers.read_pieces(rewritten)),
+        ),
+    ),
+    Group(
+        ciphers.may_be_drawn,
+        (
+            ("encoded", apply(ciphers.BRAILLE, ciphers.from_braille)),
+            ("encoded", apply(ciphers.MORSE, ciphers.from_drawn_morse)),
+        ),
+    ),
+    Group(ciphers.may_be_addressed, (("encoded", apply(ciphers.ADDRESSED, ciphers.from_address)),)),
+    Group(
+        shifted.may_be_shifted,
+        (
+            ("encoded", apply(shifted.LINES, shifted.from_rails)),
+            ("encoded", apply(shifted.TEXT, shifted.from_shift)),
+            ("encoded", apply(shifted.LINE, shifted.from_shift)),
+            ("encoded", apply(shifted.LINE, shifted.from_game)),
+        ),
+    ),
+    Group(shifted.may_be_filled, (("encoded", shifted.without_fillers(rewritten)),)),
+)
 _SPELT: Final = (
     Group(shapes.may_be_shapes, (("leet", shapes.read_shapes(rewritten)),)),
     Group(censored.may_be_censored, (("starred", censored.uncensor(rewritten)),)),
@@ -191,7 +223,7 @@ _THEN: Final = (
         ),
     ),
 )
-PLAIN: Final = (_DELETED, *_WRAPPED, _ENCODED, *_SPELT, *_APART, *_THEN)
+PLAIN: Final = (_DELETED, *_WRAPPED, _ENCODED, *_CIPHERS, *_SPELT, *_APART, *_THEN)
 BEYOND_ASCII: Final = (
     Group(
         None,
@@ -216,6 +248,7 @@ BEYOND_ASCII: Final = (
     ),
     *_WRAPPED,
     _ENCODED,
+    *_CIPHERS,
     *_SPELT,
     *_THEN,
 )

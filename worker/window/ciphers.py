@@ -104,6 +104,8 @@ def from_blob(match: re.Match[str]) -> Kept | None:
     said = next((plain for one in turned for text in _unpacked(one) if (plain := _plain(text))), None)
     if said is None:
         return None
+    if len(tokens) == 1:
+        return said, None
     at, last = coded[0].start(), len(match[0]) - 1
     return match[0][:at] + said, [*range(at), *(at + i * (last - at) // (len(said) - 1) for i in range(len(said)))]
 

@@ -120,7 +120,9 @@ def from_told(match: re.Match[str]) -> Kept | None:
 
 def from_entities(match: re.Match[str]) -> Kept | None:
     """&#107;&#105;&#108;&#108; as a browser shows it."""
-    return _said(html.unescape(match[0])) if len(_ENTITY.findall(match[0])) >= _FEW else None
+    if len(_ENTITY.findall(match[0])) < _FEW:
+        return None
+    return _said(html.unescape(html.unescape(match[0])))  # &amp;#107; as well
 
 
 def from_percent(match: re.Match[str]) -> Kept | None:

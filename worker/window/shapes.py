@@ -16,7 +16,7 @@ _FEWEST: Final = 2
 _SO: Final = 3  # words written so that make it the way of the text
 # Letters drawn out: in a text where two words have runs of three, pairs and lone letters too.
 DRAWN: Final = re.compile(r"(?<![\w@#/.'’-])[A-Za-z]{2,60}(?![\w@/]|['’]\w|\.\w)")
-_TRIPLE: Final = re.compile(r"([A-VYZa-vyz])\1\1+")
+_TRIPLE: Final = re.compile(r"([A-VYZa-vyz])\1\1+", re.IGNORECASE)
 _RUN: Final = re.compile(r"([a-z])\1+")
 _DRAWN_SHARE: Final = 0.25  # of the words
 _RARER: Final = 200  # times rarer is what a pair makes of a word by chance: oof, iin

@@ -223,7 +223,7 @@ _THEN: Final = (
         ),
     ),
 )
-PLAIN: Final = (_DELETED, *_WRAPPED, _ENCODED, *_CIPHERS, *_SPELT, *_APART, *_THEN)
+PLAIN: Final = (_DELETED, *_WRAPPED, *_CIPHERS, _ENCODED, *_SPELT, *_APART, *_THEN)
 BEYOND_ASCII: Final = (
     Group(
         None,
@@ -247,8 +247,8 @@ BEYOND_ASCII: Final = (
         ),
     ),
     *_WRAPPED,
-    _ENCODED,
     *_CIPHERS,
+    _ENCODED,
     *_SPELT,
     *_THEN,
 )

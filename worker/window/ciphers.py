@@ -27,7 +27,7 @@ BASE85: Final = re.compile(r"<~[!-uz\s]{5,20000}~>|(?<!\S)(?!https?:)[!-~]{15,20
 BRAILLE: Final = re.compile("[\u2800-\u28ff](?:[^\n]*[\u2800-\u28ff])?")
 _SIGN: Final = r"(?:[^\w\s,/|]|_){1,12}"
 MORSE: Final = re.compile(rf"(?<!\S){_SIGN}(?:[ \t\n/|]{{1,5}}{_SIGN}){{3,}}(?!\S)")
-ADDRESSED: Final = re.compile(r"(?<=[=/?#])[^\s&#/?=]{6,}")
+ADDRESSED: Final = re.compile(r"(?<!\S)(?:https?://)?[\w.-]{1,99}\.[a-z]{2,9}/\S{0,300}?[=/?#]([^\s&#/?=]{6,})(?:[&#]\S{0,300})?(?!\S)")
 
 _ASKED: Final = re2.Set.SearchSet()
 _ASKED.Add(
@@ -136,14 +136,13 @@ def from_drawn_morse(match: re.Match[str]) -> Kept | None:
 
 
 def from_address(match: re.Match[str]) -> Kept | None:
-    """q=Some%62ody+should, read; names and keys in an address are no words."""
-    before = match.string[max(0, match.start() - 200) : match.start()].split()[-1]
-    spaces = match[0].count("+") + match[0].count("%20")
-    if "." not in before or not (spaces >= 3 or _NEEDLESS.search(match[0])):
+    """q=Some%62ody+should, read without the address; names and keys in an address are no words."""
+    words, first = match[1], match.start(1) - match.start()
+    if words.count("+") + words.count("%20") < 3 and not _NEEDLESS.search(words):
         return None
-    units = [(unit.start(), unquote_plus(unit[0], errors="replace")) for unit in _UNIT.finditer(match[0])]
+    units = [(first + unit.start(), unquote_plus(unit[0], errors="replace")) for unit in _UNIT.finditer(words)]
     said = "".join(text for _, text in units)
-    return (said, [at for at, text in units for _ in text]) if said != match[0] and reads_as_words(said) else None
+    return (said, [at for at, text in units for _ in text]) if said != words and reads_as_words(said) else None
 
 
 def read_pieces(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:

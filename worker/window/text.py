@@ -16,7 +16,7 @@ from worker.window.rewriting import Normalised
 
 OVERLAP_TOKENS: Final = 32
 BUDGET_TOKENS: Final = 32_768
-CLOSELY_TOKENS: Final = 64  # a longer text is read sentence by sentence as well
+CLOSELY_TOKENS: Final = 20  # a longer text is read sentence by sentence as well
 SENTENCE_TOKENS: Final = (4, 40)  # fewest and most of a sentence by itself; a longer one is cut
 _SENTENCE_OVERLAP: Final = 8
 NEIGHBOURS: Final = 2  # on either side, that a sentence is compared with

@@ -33,6 +33,7 @@ HAND = {
 _HARMLESS_ALTOGETHER = ("openai", "davidson/neither", "surge", "convabuse", "synthetic")
 _CLEAR = ("ailuminate", "catqa", "openai", "hatemoji", "davidson/hate")
 _PER_SOURCE = 250
+_SWAPPED = 4  # wordings of a function that are said of every group
 
 
 def suites() -> dict[str, Suite]:
@@ -111,12 +112,10 @@ def _events(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _swaps(held: Grammar) -> Iterator[dict[str, Any]]:
-    """Each held-back wording that names a group, said of every group: one pair a wording."""
+    """Held-back wordings that name a group, some of each function, said of every group: one pair a wording."""
     groups = held.fillers["identity"]
     for function in held.functions:
-        for wording in function.wordings:
-            if "{identity" not in wording:
-                continue
+        for wording in [wording for wording in function.wordings if "{identity" in wording][:_SWAPPED]:
             for forms in groups:
                 # The other slots draw from the wording's own seed: only the group differs within a pair.
                 dice = random.Random(f"{_SEED}:{wording}")

@@ -92,7 +92,7 @@ NAMED = {
         [("ann", "kill"), ("bob", "brb"), ("ann", "your"), ("ann", "self")], "self-harm"
     ),
     "a threat and its target": (
-        [("ann", "tomorrow i will burn down"), ("ann", "the mosque on main street")], "harassment/threatening"
+        [("ann", "i will be at your door tonight"), ("ann", "with a knife")], "harassment/threatening"
     ),
     "grooming step by step": (
         [

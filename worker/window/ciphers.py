@@ -45,6 +45,7 @@ _NEEDLESS: Final = re.compile(r"%[46][1-9a-fA-F]|%[57][0-9aA]")
 _CODES: Final = 4  # fewer say nothing for sure
 _HALF: Final = 0.5  # of the letters in known words, where the signs themselves are a sign
 _CLEAR: Final = 0.72
+_SENTENCE: Final = 6  # groups of numbers that spell words by no chance
 
 
 def may_be_numbers(text: str) -> bool:
@@ -185,7 +186,8 @@ def _from_places(words: list[list[str]]) -> Kept | None:
     if len(words) == 1:
         said = " ".join(said[a:b] for a, b, _ in split(said))
     longer = " ".join(word for word in said.split() if len(word) > 2)
-    return (said, None) if len(longer) >= _CODES and min(map(share_known, (said, longer))) >= _CLEAR else None
+    needed = _CLEAR if len(words) < _SENTENCE else _HALF
+    return (said, None) if len(longer) >= _CODES and min(map(share_known, (said, longer))) >= needed else None
 
 
 def _characters(codes: Iterable[str], base: int) -> str:

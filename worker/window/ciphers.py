@@ -27,7 +27,9 @@ BASE85: Final = re.compile(r"<~[!-uz\s]{5,20000}~>|(?<!\S)(?!https?:)[!-~]{15,20
 BRAILLE: Final = re.compile("[\u2800-\u28ff](?:[^\n]*[\u2800-\u28ff])?")
 _SIGN: Final = r"(?:[^\w\s,/|]|_){1,12}"
 MORSE: Final = re.compile(rf"(?<!\S){_SIGN}(?:[ \t\n/|]{{1,5}}{_SIGN}){{3,}}(?!\S)")
-ADDRESSED: Final = re.compile(r"(?<!\S)(?:https?://)?[\w.-]{1,99}\.[a-z]{2,9}/\S{0,300}?[=/?#]([^\s&#/?=]{6,})(?:[&#]\S{0,300})?(?!\S)")
+ADDRESSED: Final = re.compile(
+    r"(?<!\S)(?:https?://)?[\w.-]{1,99}\.[a-z]{2,9}/\S{0,300}?[=/?#]([^\s&#/?=]{6,})(?:[&#]\S{0,300})?(?!\S)"
+)
 
 _ASKED: Final = re2.Set.SearchSet()
 _ASKED.Add(

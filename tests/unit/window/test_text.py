@@ -90,6 +90,15 @@ def test_a_long_text_is_read_sentence_by_sentence_as_well() -> None:
     ]
 
 
+def test_a_sentence_among_few_others_has_a_view_of_its_own() -> None:
+    """A paragraph hides what it holds well before it fills a window; a message of a few words is read once."""
+    harmless, harm = "We planted beans and they grew well in the sun.", "I will find and hurt you there soon."
+    words = Words(window_tokens=254)
+    views, _ = text_views([(source(f"{harmless} {harmless} {harm}"), None)], words)
+    assert [v.cost for v in views if v.excerpt] == [10, 8]
+    assert [v.cost for v in text_views([(source(f"{harmless} {harm}"), None)], words)[0]] == [18]
+
+
 def test_a_sentence_of_a_long_text_has_its_neighbours_beside_it() -> None:
     """Two on either side, in order; whole windows have none."""
     told = ["one man fed ducks.", "two women fed geese.", "three boys fed swans.", "four girls fed crows."]

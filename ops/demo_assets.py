@@ -67,7 +67,7 @@ IMAGE: Event = {"type": "image", "mime": "image/png"}
 PHOTO: Event = {"type": "image", "mime": "image/jpeg"}
 OPUS: Event = {"type": "audio", "mime": "audio/ogg"}
 FLAC: Event = {"type": "audio", "mime": "audio/flac"}
-REPORT = "Our reporter saw dozens of dead and wounded with burns and missing legs after the air strike on the hospital."
+REPORT = "The photographs show bodies with their throats cut and their hands tied behind their backs."
 # "I will kill you tonight", with figures for letters and zero-width spaces between them.
 EVASION = "1 w1ll k​1​l​l y0u t0n1ght"
 

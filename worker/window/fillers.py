@@ -19,7 +19,7 @@ _SAID: Final = (
     "lol lmao lmfao rofl haha hahaha hehe hihi jk xd omg um umm uh uhh uhm er erm hm hmm mhm ugh yay pls plz tbh imo "
     "imho lel kek heh meh duh"
 )
-_INTERJECTIONS: Final = frozenset(_SAID.split())
+INTERJECTIONS: Final = frozenset(_SAID.split())
 _FEWEST: Final = 3  # fillers that make it the way a text is written,
 _SHARE: Final = 0.2  # and so much of its words
 _LEFT: Final = 3  # words without them
@@ -36,7 +36,7 @@ def filled(text: str) -> bool:
 
 
 def _seem(words: list[str]) -> int:
-    return sum(word in _INTERJECTIONS or not word[0].isalnum() or word[:2] == "xd" for word in words)
+    return sum(word in INTERJECTIONS or not word[0].isalnum() or word[:2] == "xd" for word in words)
 
 
 def unfill(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
@@ -64,7 +64,7 @@ def _fillers(words: list[str]) -> set[str]:
     unknown = {
         word for word, n in counts.items() if n > 1 and len(word) > 1 and word.isalpha() and word not in known
     } - again
-    plain = {word for word in counts if word in _INTERJECTIONS or _FACE.fullmatch(word) or _is_name(word)}
+    plain = {word for word in counts if word in INTERJECTIONS or _FACE.fullmatch(word) or _is_name(word)}
     seldom = strewn | (unknown if len(unknown) > 1 else set())
     rest = " ".join(word for word in words if word not in seldom)
     return plain | (seldom if share_known(rest) >= _ENGLISH else set())

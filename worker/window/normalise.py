@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from worker.window.ordinary import ordinary
 from worker.window.rewriting import Normalised
 from worker.window.steps import BEYOND_ASCII, PLAIN, may_be_disguised
 from worker.window.words import replaces
@@ -24,6 +25,8 @@ def normalise(text: str) -> Normalised | None:
 
     Hidden characters alone give an empty text, not None. Normalising what it gives changes nothing more.
     """
+    if ordinary(text):
+        return None
     found = Normalised(text, np.arange(len(text), dtype=np.int32), np.arange(1, len(text) + 1, dtype=np.int32))
     undone: set[str] = set()
     wholly = may_be_disguised(text)

@@ -65,7 +65,7 @@ train: $(VENV)/.installed-dev ## the text model: data, adaptation, calibration; 
 	$(BIN)/python -m train $(ARGS)
 
 .PHONY: ablations without
-without: $(VENV)/.installed-dev ## what each part of the text scorer adds, by leaving it out (an hour); a table of docs/quality.md
+without: $(VENV)/.installed-dev ## what each part of the text scorer adds, by leaving it out (half an hour); a table of docs/quality.md
 	@$(BIN)/python -m ops.quality.without $(ARGS)
 
 ablations: $(VENV)/.installed-dev ## what each part of the training adds, by short runs without it

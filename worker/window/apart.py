@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import re2
 
 from worker.window.cut import LOOKS, Gaps, Kind, Spans, likeliest, price_of, word_costs
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Kept
 from worker.window.words import ranks
 
 PASSAGE: Final = re.compile(r"[\s\S]+")
@@ -72,11 +72,6 @@ def may_be_apart(text: str) -> bool:
         return False
     words = _LETTERS.findall(lower)  # without the marks behind them
     return len(words) - sum(map(known, words)) >= max(_FEW, _STRANGE * len(words))
-
-
-def cut_again(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
-    """The step that reads letters and words that stand apart, or whose borders were moved."""
-    return lambda found: rewritten(found, PASSAGE, read_apart) if may_be_apart(found.text) else found
 
 
 def read_apart(match: re.Match[str]) -> Kept | None:

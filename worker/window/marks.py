@@ -26,9 +26,3 @@ def unstacked(match: re.Match[str]) -> Kept | None:
     if len(composed) == 2 and not (base[0].isascii() and base[0].isalpha()):
         return None
     return base[0], None
-
-
-def unmarked(match: re.Match[str]) -> Kept | None:
-    """Any mark that stands by itself off a plain letter: in a text full of them the composed ones are chance."""
-    base = match[0][0]
-    return (base, None) if base.isascii() and base.isalpha() else unstacked(match)

@@ -25,7 +25,7 @@ def read(text: str) -> Normalised:
     """The text after the rules of both files, with the places of its characters."""
     size = len(text)
     found = Normalised(text, np.arange(size, dtype=np.int32), np.arange(1, size + 1, dtype=np.int32))
-    found = apart.cut_again(rewritten)(found)
+    found = rewritten(found, apart.PASSAGE, apart.read_apart) if apart.may_be_apart(found.text) else found
     for pattern, rule in RULES if joined.may_be_joined(found.text) else ():
         found = rewritten(found, pattern, rule)
     return found

@@ -32,7 +32,18 @@ _FREQUENT: Final = 60  # places by frequency: `the` and `you` are said often by 
 def filled(text: str) -> bool:
     """Whether words stand between the words; cheap, since it is asked of every text."""
     words = text.lower().split()
-    return len(words) >= 2 * _FEWEST and (_seem(words) >= _FEWEST or len(set(words)) < 0.8 * len(words))
+    if len(words) < 2 * _FEWEST:
+        return False
+    if _seem(words) >= _FEWEST or said_often(words):
+        return True
+    return len(set(words)) < 0.8 * len(words) and not all(map(ranks().__contains__, words))
+
+
+def said_often(words: list[str]) -> bool:
+    """Whether one word is said so often as a filler is."""
+    if len(words) - len(set(words)) < _AGAIN - 1:
+        return False
+    return max(Counter(words).values()) >= max(_AGAIN, _OFTEN * len(words))
 
 
 def _seem(words: list[str]) -> int:

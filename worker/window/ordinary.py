@@ -7,7 +7,7 @@ from typing import Final
 import re2
 
 from worker.window.disguise import suspicious
-from worker.window.fillers import INTERJECTIONS
+from worker.window.fillers import INTERJECTIONS, said_often
 from worker.window.words import ranks
 
 _WORD: Final = r"(?:[A-Za-z]?[a-z]{1,30}(?:'[a-z]{1,2})?|I|A)"
@@ -15,8 +15,6 @@ _WORD: Final = r"(?:[A-Za-z]?[a-z]{1,30}(?:'[a-z]{1,2})?|I|A)"
 _SHAPE: Final = re2.compile(rf"{_WORD}(?:[,.!?]? {_WORD})*[.!?]{{0,3}}")
 _STOPS: Final = str.maketrans("", "", ",.!?")
 _ALONE: Final = frozenset({"a", "i", "u"})
-_FEW: Final = 6  # words, of which none is said over and over
-_DIFFERENT: Final = 0.8  # of the words
 
 
 def ordinary(text: str) -> bool:
@@ -29,4 +27,4 @@ def ordinary(text: str) -> bool:
         return False
     if 2 * (len(text) - len(bare)) > len(words):  # a stop behind every second word
         return False
-    return INTERJECTIONS.isdisjoint(words) and (len(words) < _FEW or len(set(words)) >= _DIFFERENT * len(words))
+    return INTERJECTIONS.isdisjoint(words) and not said_often(words)

@@ -8,11 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import re2
-
 from worker.window.cut import LOOKS, Gaps, Kind, Spans, likeliest, price_of, word_costs
 from worker.window.disguise import Kept
-from worker.window.words import ranks
+from worker.window.words import anywhere, ranks
 
 PASSAGE: Final = re.compile(r"[\s\S]+")
 _PIECE: Final = re.compile(r"[A-Za-z0-9]+|(?<=([ ._*·-]))[@$!](?=\1)")
@@ -40,13 +38,11 @@ _NEAR: Final = 8  # pieces between two strange ones of one passage
 _MOST: Final = 25_000  # characters of a text that are looked at
 _APOSTROPHES: Final = frozenset("'’`´")
 _ENDINGS: Final = frozenset(["s", "d", "m", "ll", "re", "ve"])  # behind an apostrophe
-_MAY: Final = re2.Set.SearchSet()
-_MAY.Add(
+_MAY: Final = anywhere(
     r"(?:^|[^A-Za-z0-9'’])[A-Za-z0-9@$](?:[^A-Za-z0-9]{1,9}[A-Za-z0-9@$!]){2}(?:[^A-Za-z0-9'’]|$)"
     r"|[A-Za-z][_`^|~*•][A-Za-z]|[A-Za-z][^\x00-\x7f\pL\pM‘’“”–—…\s]+[A-Za-z]"
     r"|(?:[A-Za-z](?:[-.,'/|+^~]|-?\n)[A-Za-z][^-.,'/|+^~\n]*){3}"
 )
-_MAY.Compile()
 Edits = list[tuple[int, int, str]]
 
 
@@ -64,7 +60,7 @@ class Piece(NamedTuple):
 
 def may_be_apart(text: str) -> bool:
     """Cheap: whether letters stand alone, signs stand within words, or many words are strange."""
-    if _MAY.Match(text.encode(errors="surrogatepass")):
+    if _MAY(text):
         return True
     known, lower = ranks().__contains__, text.lower()
     words = lower.split()

@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote_plus
 
-import re2
-
 from worker.window import encoded
 from worker.window.disguise import LEET, Found, Kept, Rule
-from worker.window.words import ranks, reads_as_words, share_known, split
+from worker.window.words import anywhere, ranks, reads_as_words, share_known, split
 
 NUMBERS: Final = re.compile(r"(?<!\w)\d+(?:[ .,'’!?/|\n_:;()\[\]\"&-]{1,5}\d+){3,}(?!\w)|(?<!\w)\d{11,}(?!\w)")
 CODES: Final = re.compile(r"(?<![\w\\])(?:(?:\\[xuU]?\{?|0[xbo]|U\+|=)[0-9A-Fa-f]{2,8}\}?[ ,;]{0,2}){4,}")
@@ -31,12 +29,10 @@ ADDRESSED: Final = re.compile(
     r"(?<!\S)(?:https?://)?[\w.-]{1,99}\.[a-z]{2,9}/\S{0,300}?[=/?#]([^\s&#/?=]{6,})(?:[&#]\S{0,300})?(?!\S)"
 )
 
-_ASKED: Final = re2.Set.SearchSet()
-_ASKED.Add(
+_ASKED: Final = anywhere(
     r"[a-z][A-Z]|[A-Z][0-9][A-Za-z]|[A-Za-z]=(?:\W|$)|[A-Z2-7]{14}|[0-9a-f]{8}|[^\s]{28}"
     r"|(?:\\[xuU0-7]?|0[xbo]|U\+|=)[0-9A-Fa-f]{2}[^0-9A-Za-z]{0,2}[\\0U=]"
 )
-_ASKED.Compile()
 _CELLS: Final = dict(zip("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵⠂⠲⠦⠖⠄⠤⠀", string.ascii_lowercase + ",.?!'- ", strict=True))
 _DRAWN: Final = str.maketrans("·•∙⋅․‧●○∘*。—–−―‐‑_‒▬ー➖", "." * 11 + "-" * 11)
 _TYPED: Final = {ord("…"): "...", ord("—"): "--", ord("–"): "--"}  # what phones make of points and dashes in a row
@@ -57,7 +53,7 @@ def may_be_numbers(text: str) -> bool:
 
 def may_be_coded(text: str) -> bool:
     """Cheap: whether some word is written as base64, base32, base85 or hex are."""
-    return bool(_ASKED.Match(text.encode(errors="surrogatepass")))
+    return _ASKED(text)
 
 
 def may_be_drawn(text: str) -> bool:

@@ -8,9 +8,7 @@ import string
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-import re2
-
-from worker.window.words import ranks
+from worker.window.words import anywhere, ranks
 
 Kept = tuple[str, Sequence[int] | None]  # new text, and for each character its place in the match (None: all of it)
 
@@ -35,8 +33,7 @@ DRAWN_OUT: Final = re.compile(r"(?<![\w./@-])(?=[A-Za-z]*?([A-VYZa-vyz])\1\1)[A-
 _RUN: Final = re.compile(r"([A-VYZa-vyz])\1{2,}")  # www and xxx mean what they say
 _ROMAN: Final = re.compile(r"[IVXLCDM]+|[ivxlcdm]+")
 # re2 reads any text once, whatever the pattern; it has no back-references, so runs of a letter are listed.
-_SUSPICIOUS: Final = re2.Set.SearchSet()
-_SUSPICIOUS.Add(
+_SUSPICIOUS: Final = anywhere(
     r"[A-Za-z][013457@$!|€¢(]+[A-Za-z]|[@$][A-Za-z]|[A-Za-z]\$|\b[0134578][A-Za-z][A-Za-z0-9]"
     r"|[\x08\x7f]|[A-Za-z0-9+/_'-]{16}|(?:[0-9a-fA-F]{2}[ :]){6}|[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][*#]+[A-Za-z*#]"
     r"|[A-Za-z][,/|+^~;:=][A-Za-z][,/|+^~;:=]"
@@ -46,7 +43,6 @@ _SUSPICIOUS.Add(
     r"|(?:\b[A-Za-z]|[@$])(?:[ \t\n*·.-](?:[A-Za-z0134]\b|[@$!])){2}|[A-Za-z@$](?:_[A-Za-z0134@$!]){2}|"
     + "|".join(3 * c for c in string.ascii_letters if c not in "wxWX")
 )
-_SUSPICIOUS.Compile()
 _PAIRS: Final = {
     mark: re.compile(
         rf"(?<![^\W_])[A-Za-z@$](?:{re.escape(mark)}[A-Za-z0134@$!]{_END}){{1,2}}(?!{re.escape(mark)}?[^\W_])"
@@ -59,7 +55,7 @@ _LEET_CHARACTERS: Final = frozenset(_DIGITS) | frozenset(_SIGNS)
 
 def suspicious(text: str) -> bool:
     """Whether any rule below might have something to do; cheap, and wrong only by saying yes too often."""
-    return bool(_SUSPICIOUS.Match(text.encode(errors="surrogatepass")))  # a set answers at half a search's price
+    return _SUSPICIOUS(text)
 
 
 def read_leet(match: re.Match[str]) -> Kept | None:

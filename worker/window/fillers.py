@@ -54,8 +54,6 @@ def unfill(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callab
     """The step that takes them out."""
 
     def step(found: Found) -> Found:
-        if not filled(found.text):
-            return found
         words = [_bare(word) for word in found.text.split()]
         said = _fillers(words)
         count = sum(word in said for word in words)

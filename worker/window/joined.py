@@ -6,11 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import re2
-
 from worker.window.cut import LOOKS, cheapest, price_of, word_costs
 from worker.window.disguise import Kept
-from worker.window.words import ranks, split
+from worker.window.words import anywhere, ranks, split
 
 JOINED_WORDS: Final = re.compile(
     r"(?<![^\s\"(#])#?[A-Za-z']+([-_/.•·|~+=:;,*^])[A-Za-z']+(?:\1[A-Za-z']+)+(?=[.!?]?(?!\S))"
@@ -20,22 +18,20 @@ TAGS: Final = re.compile(r"(?<!\S)#[A-Za-z']+[.,!?]?(?:\s+#[A-Za-z']+[.,!?]?){3,
 TAG: Final = re.compile(r"(?<!\S)#([A-Za-z]{12,200})(?!\w)")
 _SMALL: Final = 150  # places by frequency
 LEET_RUN: Final = re.compile(r"(?<!\S)(?=\S*[A-Za-z][0-9@$!|€][A-Za-z])[A-Za-z0-9@$!|€]{14,600}(?=[.?]?(?!\S))")
-_MAY_JOIN: Final = re2.Set.SearchSet()
 _ANYWHERE: Final = (1.5, 0.0)  # what a border costs, and none
 _SENTENCE: Final = 5  # words
 _GOOD: Final = 2.4  # nats a letter
-_MAY_JOIN.Add(
+_MAY_JOIN: Final = anywhere(
     r"[A-Za-z'](?:(?:-[A-Za-z']+){3}|(?:_[A-Za-z']+){2}|(?:/[A-Za-z']+){2}|(?:\.[A-Za-z']+){2}"
     r"|(?:[•·|~+=:;,*^][A-Za-z']+){2})"
     r"|(?:^|\s)[A-Za-z0-9@$!|€]*[A-Za-z][0-9@$!|€][A-Za-z][A-Za-z0-9@$!|€]{10}"
     r"|(?:^|\s)#[A-Za-z]{12}|(?:\s#[A-Za-z']+[.,!?]?\s+#)|(?:^|\n)[ \t]*\S+[ \t]*(?:\n\s*\S+[ \t]*){3}(?:\n|$)"
 )
-_MAY_JOIN.Compile()
 
 
 def may_be_joined(text: str) -> bool:
     """Cheap: whether words are joined by signs, tagged, or stand on lines of their own."""
-    return bool(_MAY_JOIN.Match(text.encode(errors="surrogatepass")))
+    return _MAY_JOIN(text)
 
 
 def part_words(match: re.Match[str]) -> Kept | None:

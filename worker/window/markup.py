@@ -7,11 +7,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import re2
-
 from worker.window.disguise import Found, Kept
 from worker.window.tags import LETTERS, SOME, Places, Rewritten, places_of, rewrite_each
-from worker.window.words import ranks
+from worker.window.words import anywhere, ranks
 
 _WRAPPED: Final = re.compile(
     r"(?<!\S)[\"'“”„«‹‘(\[{<]{1,2} ?([^\s\"“”«»()\[\]{}<>]{1,40}) ?[\"'”“»›’)\]}>]{1,2}[,;]?([.!?:]{0,3})(?!\S)"
@@ -36,7 +34,7 @@ _SHORT: Final = 6  # words a line
 _ROUNDS: Final = 4
 _MOSTLY: Final = 0.6
 _SMALL: Final = 150  # places by frequency
-_MAY_BE_MARKUP: Final = re2.compile(
+_MAY_BE_MARKUP: Final = anywhere(
     r"[A-Za-z][*_~`|]{1,3}[A-Za-z][^*_~`|]*[*_~`|]|[*_~`]{1,3}[A-Za-z]+[*_~`]{1,3}[A-Za-z*_~`]"
     r"|~~|\|\||[*_`]{1,3}\w+[*_`]{1,3} [*_`]"
     r"|\]\(|\]\[|</|<!|[A-Za-z]<[A-Za-z]|<(?:br|hr|wbr)|\[/"
@@ -48,7 +46,7 @@ _MAY_BE_MARKUP: Final = re2.compile(
 
 def may_be_markup(text: str) -> bool:
     """Cheap: whether some sign of Markdown, HTML or chat stands where it could hide something."""
-    return _MAY_BE_MARKUP.search(text.encode(errors="surrogatepass")) is not None
+    return _MAY_BE_MARKUP(text)
 
 
 def unemphasise(match: re.Match[str]) -> Kept | None:

@@ -7,11 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-import re2
-
 from worker.window.disguise import Found, Kept
 from worker.window.tags import FAR, LETTERS, SOME, TAG, Places, Rewritten, neighbours, places_of, rewrite_each
-from worker.window.words import share_known
+from worker.window.words import anywhere, share_known
 
 _BLOCKS: Final = (
     ("```", "```"), ("~~~", "~~~"), ("/*", "*/"), ("<!--", "-->"), ('"""', '"""'), ("'''", "'''"), ("(*", "*)"),
@@ -51,7 +49,7 @@ _LONGER: Final = re.compile(r"[A-Za-z]{2,}")
 _PROSE: Final = 0.5
 _NEARLY_ALL: Final = 0.9
 _COVERED: Final = 1.2  # characters for each escape
-_MAY_BE_CODE: Final = re2.compile(
+_MAY_BE_CODE: Final = anywhere(
     r"\\[uUxX0-3][0-9A-Fa-f{]|[Uu]\+[0-9A-Fa-f]{4}|0x[0-9a-fA-F]{2}[ ,;]|%u[0-9a-fA-F]{4}"
     r"|[=+(,\[{:&] *\w{0,2}[\"'`]|^\s*\w{4,6} [\"'`]|\breturn [\"'`]|[\"'`] ?[+&)}\];]"
     r"|(?:^|\s)(?:#|//|/\*) |\n *-- "
@@ -60,7 +58,7 @@ _MAY_BE_CODE: Final = re2.compile(
 
 def may_be_code(text: str) -> bool:
     """Cheap: whether strings, comments or escapes of a program may be there."""
-    return _MAY_BE_CODE.search(text.encode(errors="surrogatepass")) is not None
+    return _MAY_BE_CODE(text)
 
 
 def from_block(match: re.Match[str]) -> Kept | None:

@@ -89,7 +89,7 @@ _WORDS_SHARE: Final = 0.7  # and so many are words then
 
 def may_be_shapes(text: str) -> bool:
     """Whether three signs stand where letters do."""
-    if not _MAY_BE_SHAPES.Match(text.encode(errors="surrogatepass")):
+    if not _MAY_BE_SHAPES(text):
         return False
     return sum(1 for _ in itertools.islice(_ANY_SHAPE.finditer(text), _SO)) == _SO
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.respelt import ends, index, tail
 from worker.window.words import anywhere, ranks
 
@@ -32,7 +32,7 @@ def may_be_censored(text: str) -> bool:
     return _MAY_BE_CENSORED(text)
 
 
-def uncensor(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def uncensor(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that reads the signs in words as letters: where one word is clearly meant, or where many are so."""
 
     def step(found: Found) -> Found:

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from worker.window import encoded
-from worker.window.disguise import LEET, Found, Kept, Rule
+from worker.window.disguise import LEET, Found, Kept, Rewritten
 from worker.window.words import anywhere, ranks, reads_as_words, share_known, split
 
 NUMBERS: Final = re.compile(r"(?<!\w)\d+(?:[ .,'’!?/|\n_:;()\[\]\"&-]{1,5}\d+){3,}(?!\w)|(?<!\w)\d{11,}(?!\w)")
@@ -144,7 +144,7 @@ def from_address(match: re.Match[str]) -> Kept | None:
     return (said, [at for at, text in units for _ in text]) if said != words and reads_as_words(said) else None
 
 
-def read_pieces(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def read_pieces(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that reads base64, base32 or hex word by word; short ones are words by chance, so beside longer ones."""
 
     def step(found: Found) -> Found:

@@ -14,6 +14,7 @@ Kept = tuple[str, Sequence[int] | None]  # new text, and for each character its 
 
 Rule = Callable[[re.Match[str]], Kept | None]
 Found = TypeVar("Found", bound=Any)  # a text on its way, with its characters in `text`
+Rewritten = Callable[[Found, re.Pattern[str], Rule], Found]  # `rewriting.rewritten`
 
 _DIGITS: Final = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 _SIGNS: Final = {"@": "a", "$": "s", "!": "i", "|": "l", "€": "e", "¢": "c"}
@@ -107,7 +108,7 @@ def join_letters(match: re.Match[str]) -> Kept | None:
     return "".join(letters), places
 
 
-def join_spaced(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def join_spaced(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """
     The step that joins letters spaced out; words of two and three too, where longer ones have the same mark between.
 

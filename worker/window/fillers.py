@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from worker.window.disguise import Found, Rule
+from worker.window.disguise import Found, Rewritten
 from worker.window.words import ranks, share_known
 
 _TOKEN: Final = re.compile(r"\s*\S+")
@@ -50,7 +50,7 @@ def _seem(words: list[str]) -> int:
     return sum(word in INTERJECTIONS or not word[0].isalnum() or word[:2] == "xd" for word in words)
 
 
-def unfill(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def unfill(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that takes them out."""
 
     def step(found: Found) -> Found:

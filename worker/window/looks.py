@@ -11,7 +11,7 @@ from typing import Final
 
 from worker.window import marks
 from worker.window.confusables import SCRIPTS, SIGNS, STYLED, TWINS
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.ornaments import (
     ACCENTED,
     IN_BRACKETS,
@@ -57,8 +57,6 @@ _DRAWN: Final = re.compile(r"(.)\1{2,}")
 _ASCII_LETTER: Final = re.compile("[A-Za-z]")
 _MOST: Final = 0.6  # of the letters there are in English words once read
 _LONGEST: Final = 20  # letters of a word that is looked for
-
-Rewritten = Callable[[Found, re.Pattern[str], Rule], Found]
 
 
 def look_alikes(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:

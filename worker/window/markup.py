@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from worker.window.disguise import Found, Kept
-from worker.window.tags import LETTERS, SOME, Places, Rewritten, places_of, rewrite_each
+from worker.window.disguise import Found, Kept, Rewritten
+from worker.window.tags import LETTERS, SOME, Places, places_of, rewrite_each
 from worker.window.words import anywhere, ranks
 
 _WRAPPED: Final = re.compile(

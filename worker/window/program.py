@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from worker.window.disguise import Found, Kept
-from worker.window.tags import FAR, LETTERS, SOME, TAG, Places, Rewritten, neighbours, places_of, rewrite_each
+from worker.window.disguise import Found, Kept, Rewritten
+from worker.window.tags import FAR, LETTERS, SOME, TAG, Places, neighbours, places_of, rewrite_each
 from worker.window.words import anywhere, share_known
 
 _BLOCKS: Final = (

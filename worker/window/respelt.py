@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.misspelt import intended, is_known_form
 from worker.window.words import ranks
 
@@ -83,7 +83,7 @@ def may_be_respelt(text: str) -> bool:
     return len(list(itertools.islice(read, _FEWEST))) == _FEWEST
 
 
-def respell(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def respell(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that reads the unknown words of a text in which many are spelt otherwise, in the ways it is written."""
 
     def step(found: Found) -> Found:

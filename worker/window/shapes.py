@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.words import anywhere, paths, ranks
 
 _MOST: Final = 150  # words that are looked at
@@ -34,7 +34,7 @@ def _drawn(text: str) -> Iterator[re.Match[str]]:
             yield run
 
 
-def undraw(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def undraw(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that shortens runs of letters, pairs as well."""
 
     def step(found: Found) -> Found:
@@ -94,7 +94,7 @@ def may_be_shapes(text: str) -> bool:
     return sum(1 for _ in itertools.islice(_ANY_SHAPE.finditer(text), _SO)) == _SO
 
 
-def read_shapes(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def read_shapes(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that reads letters built of signs, in a text that becomes words by it."""
 
     def step(found: Found) -> Found:

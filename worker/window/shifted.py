@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Final
 
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.words import ranks, share_known
 
 TEXT: Final = re.compile(r".+", re.DOTALL)
@@ -102,7 +102,7 @@ def from_rails(match: re.Match[str]) -> Kept | None:
     return (said, [i + (i >= half) for i in places]) if _sense(said) >= _CLEAR else None
 
 
-def without_fillers(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def without_fillers(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that takes out a sign put behind every letter."""
 
     def step(found: Found) -> Found:

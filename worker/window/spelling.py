@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.words import ranks, resolve, share_known, split
 
 RUN_TOGETHER: Final = re.compile(r"(?<!\S)(?=\S*[A-Za-z']{16})\S{18,3000}")
@@ -64,7 +64,7 @@ def join_signs(match: re.Match[str]) -> Kept | None:
     return (word, places) if word.lower() in ranks() else None
 
 
-def join_short(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def join_short(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that joins k/i/l/l, and words of two and three letters where two longer ones are written so."""
 
     def step(found: Found) -> Found:
@@ -89,7 +89,7 @@ def marked(text: str) -> str | None:
     return last if most and share_known(text) >= _PROSE else None
 
 
-def unmark(rewritten: Callable[[Found, re.Pattern[str], Rule], Found]) -> Callable[[Found], Found]:
+def unmark(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that takes that mark off."""
 
     def step(found: Found) -> Found:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from worker.window.disguise import Found, Kept, Rule
+from worker.window.disguise import Found, Kept, Rewritten, Rule
 from worker.window.words import ranks
 
 Places = list[tuple[str, int]]  # characters, each with its place in the match
-Rewritten = Callable[[Found, re.Pattern[str], Rule], Found]  # `rewriting.rewritten`
 WHOLE: Final = re.compile(r"\A[\s\S]+\Z")  # a text as one match
 LINK: Final = re.compile(
     r"!?\[([^\[\]\n]{1,200})\]\(([^()\s]{0,300})(?:\s\"[^\"()]{0,99}\")?\)|(?<!\w)\[([^\[\]\n]{1,99})\]\[\w{0,20}\]"

@@ -155,6 +155,14 @@ def anywhere(pattern: str) -> Callable[[str], bool]:
     return lambda text: bool(found.Match(text.encode(errors="surrogatepass")))
 
 
+def throughout(pattern: str) -> Callable[[str], bool]:
+    """The question whether a text is `pattern` from its beginning to its end, asked in the same way."""
+    found = re2.Set.FullMatchSet()
+    found.Add(pattern)
+    found.Compile()
+    return lambda text: bool(found.Match(text.encode(errors="surrogatepass")))
+
+
 @functools.lru_cache(4096)
 def resolve(starred: str) -> str | None:
     """The word that `f*ck` stands for, when one of that shape is clearly the most frequent; lower case."""

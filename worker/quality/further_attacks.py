@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import string
 from collections.abc import Callable
 from typing import Final
@@ -46,6 +47,13 @@ _SYLLABICS: Final = table("abdhjlmnprsuvwz", "ᗩᗷᗪᕼᒍᒪᗰᑎᑭᖇᔕ�
 _FAUX: Final = table("bdehiklmnorstuwyx", "бдєнїкlмпфяѕтцшчж")
 _STROKES: Final = table("abcdefhiklmnoprstuwxy", "卂乃匚刀乇下卄工长乚从几口尸尺丂丅凵山乂丫")
 _BRAILLE: Final = table(string.ascii_lowercase, "⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵")
+
+
+def _numbered(text: str, dice: random.Random) -> str:
+    """k as 11; emoji stay, between the words."""
+    words = re.sub(r"([^\x00-\x7f]+)", r" \1 ", text.lower()).split()
+    numbers = ["-".join(str(ord(c) - 96) for c in word if "a" <= c <= "z") or word for word in words]
+    return " / ".join(numbers)
 
 
 def _letters(rule: Callable[[str, random.Random], str], *, gap: str = " ") -> Change:
@@ -162,13 +170,7 @@ FURTHER: Final = (
     Attack("strings_added", "markup", _added),
     Attack("escapes", "encoded", lambda text, dice: "".join(f"\\u{ord(c):04x}" for c in text)),
     Attack("binary", "encoded", lambda text, dice: " ".join(f"{b:08b}" for b in text.encode())),
-    Attack(
-        "numbered",
-        "encoded",
-        lambda text, dice: " / ".join(
-            "-".join(str(ord(c) - 96) for c in w if "a" <= c <= "z") for w in text.lower().split()
-        ),
-    ),
+    Attack("numbered", "encoded", _numbered),
     Attack("braille", "encoded", lambda text, dice: text.lower().translate(_BRAILLE)),
     Attack("caesar", "encoded", _shift),
     Attack("atbash", "encoded", swap(_ATBASH)),

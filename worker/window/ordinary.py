@@ -15,7 +15,8 @@ _WORD: Final = r"(?:[A-Za-z][a-z]{1,20}(?:'[a-z]{1,2})?|[AIaiu])"
 _SHAPE: Final = throughout(rf"{_WORD}(?:[,.!?]? {_WORD})*[.!?]{{0,3}}")
 _STOPS: Final = str.maketrans("", "", ",.!?")
 _HEX: Final = frozenset("abcdef")
-_FEWEST: Final = 4  # words of which one may be unknown
+_OFTEN: Final = 3  # times that words are said again: fewer are no sign
+_FEW: Final = 6  # words of a text for each that is unknown
 
 
 def ordinary(text: str) -> bool:
@@ -24,21 +25,27 @@ def ordinary(text: str) -> bool:
         return False
     bare = text.lower().translate(_STOPS)
     words = bare.split()
-    if 2 * (len(text) - len(bare)) > len(words) or said_often(words):  # a stop behind every second word
+    different = set(words)
+    if 2 * (len(text) - len(bare)) > len(words):  # a stop behind every second word
         return False
-    unknown = set(words) - _unsuspected()
+    if len(words) - len(different) >= _OFTEN and said_often(words):
+        return False
+    unknown = different - _unsuspected()
     return not unknown or (len(unknown) == 1 and _alone(unknown.pop(), words))
 
 
 def _alone(unknown: str, words: list[str]) -> bool:
     """Whether one word that nobody knows, a name perhaps, is all that is odd about the text."""
-    if len(words) < _FEWEST or words.count(unknown) > 1 or unknown in INTERJECTIONS or _HEX.issuperset(unknown):
+    places = [i for i, word in enumerate(words) if word == unknown]
+    if len(words) < _FEW * len(places) or unknown in INTERJECTIONS or _HEX.issuperset(unknown):
         return False
-    known, at = ranks(), words.index(unknown)
-    before, after = "".join(words[max(0, at - 1) : at + 1]), "".join(words[at : at + 2])
-    if (before != unknown and before in known) or (after != unknown and after in known):
-        return False  # a word cut in two
-    return 2 * len(unknown) < sum(map(len, words)) and intended(unknown) is None
+    if unknown.endswith("ay"):  # pig Latin
+        return False
+    if 2 * len(places) * len(unknown) >= sum(map(len, words)) or intended(unknown) is not None:
+        return False
+    # No word cut in two:
+    beside = {word for i in places for word in ("".join(words[max(0, i - 1) : i + 1]), "".join(words[i : i + 2]))}
+    return ranks().keys().isdisjoint(beside)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,11 @@ class _Recording(CpuEncoder):
         super().__init__(threads, adapted=adapted)
         self.tokens: dict[bytes, npt.NDArray[np.float16]] = {}
 
-    def _forward(self, ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> Reading:
-        hidden = np.asarray(self._model.forward_batch(self._view(ids), self._view(lengths)).last_hidden_state)
+    def _forward(self, model: Any, ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> Reading:
+        hidden = np.asarray(model.forward_batch(self._view(ids), self._view(lengths)).last_hidden_state)
         for row, length, tokens in zip(ids, lengths, hidden, strict=True):
             self.tokens[row[1 : length - 1].tobytes()] = tokens[:length].astype(np.float16)
-        return super()._forward(ids, lengths)
+        return super()._forward(model, ids, lengths)
 
 
 def fitted(draft: Adaptation, rows: Sequence[Told], kinds: Sequence[Kind], threads: int) -> runtime.Asked:

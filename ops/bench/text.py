@@ -43,8 +43,9 @@ from worker.score.device import Device
 from worker.score.features import Reading
 from worker.score.lane import Answer, Ask, Lane, Late
 from worker.score.models.adapted import adaptation
-from worker.score.models.minilm import MiniLM, MiniLMScorer
-from worker.score.models.minilm_encoders import merged
+from worker.score.models.minilm import MiniLM
+from worker.score.models.minilm_encoders import Read, merged
+from worker.score.models.minilm_scorer import MiniLMScorer
 from worker.score.weights import MINILM
 from worker.settings import load
 from worker.transport.memory import MemoryLog, MemoryTail, MemoryTransport
@@ -75,6 +76,7 @@ class Fp32Encoder:
 
     def __init__(self) -> None:
         self.adaptation = adaptation()
+        self.glance: Read | None = None
         self._model: Any = merged(self.adaptation)
 
     def read(self, rows: Sequence[npt.NDArray[np.int32]]) -> Reading:

@@ -33,8 +33,9 @@ from worker.quality.attacks import ATTACKS
 from worker.score.concepts import NAME, TextConcepts
 from worker.score.features import Reading
 from worker.score.models.adapted import published
-from worker.score.models.minilm import LOW, Ids, MiniLM, read_views
+from worker.score.models.minilm import Ids, MiniLM
 from worker.score.models.minilm_encoders import CpuEncoder, Encoder
+from worker.score.models.minilm_scorer import read_views
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +77,7 @@ class Reader:
         found = np.full(len(events), SILENT, np.float32)
         for first in range(0, len(asked), _BATCH):
             batch = asked[first : first + _BATCH]
-            seen, less = read_views(self.model, [view for _, view in batch], self.score, LOW)
+            seen, less = read_views(self.model, [view for _, view in batch], lambda seen, _: self.score(seen))
             np.maximum.at(found, [place for place, _ in batch], (self.score(seen) - less).astype(np.float32))
         return found
 
@@ -96,14 +97,21 @@ class Remembering(MiniLM):
 
     def __init__(self, device: str = "auto", threads: int = 2, encoder: Encoder | None = None) -> None:
         super().__init__(device, threads, encoder)
-        self._rows: dict[bytes, tuple[Floats, ...]] = {}
+        self._rows: dict[tuple[str, bytes], tuple[Floats, ...]] = {}
 
     def read(self, contents: Sequence[Ids]) -> Reading:
         """See `MiniLM`."""
-        keys = [content.tobytes() for content in contents]
+        return self._once("read", super().read, contents)
+
+    def glance(self, contents: Sequence[Ids]) -> Reading:
+        """See `MiniLM`."""
+        return self._once("glance", super().glance, contents)
+
+    def _once(self, how: str, read: Callable[[Sequence[Ids]], Reading], contents: Sequence[Ids]) -> Reading:
+        keys = [(how, content.tobytes()) for content in contents]
         fresh = {key: ids for key, ids in zip(keys, contents, strict=True) if key not in self._rows}
         if fresh:
-            self._rows |= dict(zip(fresh, zip(*super().read(list(fresh.values())), strict=True), strict=True))
+            self._rows |= dict(zip(fresh, zip(*read(list(fresh.values())), strict=True), strict=True))
         return Reading(*(np.stack(parts) for parts in zip(*(self._rows[key] for key in keys), strict=True)))
 
 

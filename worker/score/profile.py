@@ -86,7 +86,8 @@ def load_models(settings: Mapping[str, Any], on_loading: OnLoading = lambda what
     from threadpoolctl import threadpool_limits
 
     from worker.score.concepts import TextConcepts
-    from worker.score.models.minilm import MiniLM, MiniLMScorer
+    from worker.score.models.minilm import MiniLM
+    from worker.score.models.minilm_scorer import MiniLMScorer
     from worker.score.models.nsfw import NsfwConcepts, OpenNsfw
     from worker.score.models.ocr import RapidOcrReader
     from worker.score.models.speech import SpeechReader

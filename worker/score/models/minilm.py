@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from worker.core.errors import ModelFailed
-from worker.core.views import Floats, ModelRef, Thresholds, View, ViewKind
-from worker.score.concepts import NAME, Heads, TextConcepts
+from worker.core.views import Thresholds
 from worker.score.features import Reading
 from worker.score.models.adapted import DETECTORS
 from worker.score.models.emoji import READING, has_emoji, spoken
@@ -23,14 +19,6 @@ from worker.score.weights import MINILM, MINILM_TOKENIZER, content_digest
 Ids = npt.NDArray[np.int32]
 
 _CLS, _SEP = 101, 102
-# Log-odds taken from an excerpt, since the maximum over many is what counts: from a sentence of a call or from messages
-# read together always as many, from a sentence of a long text as many as it belongs there (`doubt`).
-EXCERPT = 1.5
-OWN = 3.0
-_FOREIGN, _AT_HOME = 0.2, 0.4  # cosines of a sentence and its neighbours' mean
-_LOW = 0.1  # a score that decides nothing
-LOW = float(np.log(_LOW / (1 - _LOW)))  # the same as log-odds
-_DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME, _LOW))
 _WINDOW = 254  # the length it was trained for, 256, less the two special tokens
 
 
@@ -107,12 +95,24 @@ class MiniLM:
 
     def read(self, contents: Sequence[Ids]) -> Reading:
         """What is seen in each row of token ids (int32 [n], n <= 510, no special tokens)."""
-        rows = [np.concatenate(([_CLS], ids, [_SEP])).astype(np.int32) for ids in contents]
-        return self._encoder.read(rows)
+        return self._encoder.read(_framed(contents))
+
+    @property
+    def glances(self) -> bool:
+        """Whether a glance costs less than reading."""
+        return self._encoder.glance is not None
+
+    def glance(self, contents: Sequence[Ids]) -> Reading:
+        """The same sooner and less exactly (`Encoder.glance`)."""
+        return (self._encoder.glance or self._encoder.read)(_framed(contents))
 
     def read_texts(self, texts: Sequence[str]) -> Reading:
         """What is seen in the first window of each text: for a policy's sentences, not for what is judged."""
         return self.read([ids[:_WINDOW] for ids, _ in self.every_token(texts)])
+
+
+def _framed(contents: Sequence[Ids]) -> list[Ids]:
+    return [np.concatenate(([_CLS], ids, [_SEP])).astype(np.int32) for ids in contents]
 
 
 def _with_letters(tokenizer: Tokenizer) -> npt.NDArray[np.bool_]:
@@ -137,130 +137,3 @@ class EveryText:
     def encode(self, texts: Sequence[str]) -> list[tuple[Ids, Ids]]:
         """For each text: int32 [n] ids, int32 [n, 2] character offsets; none is left out."""
         return self._model.every_token(texts)
-
-
-class MiniLMScorer:
-    """Scores text views against `Heads`."""
-
-    kind = ViewKind.TEXT
-
-    def __init__(self, model: MiniLM, concepts: TextConcepts) -> None:
-        self._model = model
-        self._kept = Readings()
-        self.ref = ModelRef(NAME, model.version, f"sha256:{content_digest(concepts.digest, _DOUBT)}")
-
-    def score(self, views: Sequence[View], concepts: Sequence[Heads]) -> list[Floats]:
-        """
-        For each view (int32 [n] token ids), float32 [C] of probabilities; NaN where a category has neither words nor a
-        trained head.
-
-        Each distinct content is embedded once, whatever the number of policies that look at it.
-
-        Raises:
-            ModelFailed: the encoder raised.
-        """
-        scores: list[Floats] = []
-
-        def highest(found: Reading) -> Floats:
-            scores.extend(_against_heads(found, concepts))
-            return np.array([np.max(score, initial=0, where=~np.isnan(score)) for score in scores], np.float32)
-
-        try:
-            _, less = read_views(self._model, views, highest, _LOW, self._kept)
-        except RuntimeError as error:
-            raise ModelFailed(f"{NAME} could not embed {len(views)} texts: {type(error).__name__}") from error
-        return [_less_sure(score, taken) for score, taken in zip(scores, less.tolist(), strict=True)]
-
-
-def read_views(
-    model: MiniLM,
-    views: Sequence[View],
-    highest: Callable[[Reading], Floats],
-    low: float,
-    kept: Readings | None = None,
-) -> tuple[Reading, Floats]:
-    """
-    What is seen in each view, and what is to be taken from its log-odds: float32 [N]. A content is read once.
-
-    highest: float32 [N] of what is seen, the highest any category has. An excerpt at `low` or less decides nothing,
-    whatever its neighbours are: it is taken to belong, and they are not read for it.
-    kept: what was read of excerpts in earlier batches: neighbours often stand in different ones.
-    """
-    kept = Readings() if kept is None else kept
-    seen = kept.read(model, [view.content for view in views], [bool(view.beside) for view in views])
-    asked = [view.beside if high > low else () for view, high in zip(views, highest(seen), strict=True)]
-    near = [content for neighbours in asked for content in neighbours]
-    around = np.zeros_like(seen.embeddings)
-    if near:
-        of = np.repeat(np.arange(len(views)), [len(neighbours) for neighbours in asked])
-        np.add.at(around, of, kept.read(model, near, [True] * len(near)).embeddings)
-    return seen, doubt(views, seen.embeddings, around)
-
-
-class Readings:
-    """What was seen in the last excerpts, by their content alone. Any thread."""
-
-    def __init__(self, most: int = 4096) -> None:
-        self._most = most
-        self._rows: OrderedDict[bytes, tuple[Floats, ...]] = OrderedDict()
-        self._lock = Lock()
-
-    def read(self, model: MiniLM, contents: Sequence[Ids], keep: Sequence[bool]) -> Reading:
-        """Each content's reading; those to `keep` are remembered."""
-        keys = [content.tobytes() for content in contents]
-        with self._lock:
-            rows = {key: self._rows[key] for key in keys if key in self._rows}
-        fresh = {key: content for key, content in zip(keys, contents, strict=True) if key not in rows}
-        if fresh:
-            found = model.read(list(fresh.values()))
-            rows |= dict(zip(fresh, zip(*found, strict=True), strict=True))
-        with self._lock:
-            for key, wanted in zip(keys, keep, strict=True):
-                if wanted:
-                    if key in fresh:  # copied, or a row would hold on to all of its batch
-                        self._rows[key] = tuple(part.copy() for part in rows[key])
-                    else:
-                        self._rows[key] = rows[key]
-                    self._rows.move_to_end(key)
-            while len(self._rows) > self._most:
-                self._rows.popitem(last=False)
-        return Reading(*(np.stack(parts) for parts in zip(*(rows[key] for key in keys), strict=True)))
-
-
-def doubt(views: Sequence[View], embeddings: Floats, around: Floats) -> Floats:
-    """
-    What is taken from each view's log-odds, float32 [N]: nothing from a whole text; from an excerpt the more, the more
-    it has to do with its neighbours, in whose company it was read as well.
-
-    embeddings: float32 [N, D] of unit length, of the views. around: float32 [N, D], the sum of their neighbours', zeros
-    where those were not read.
-    """
-    sizes = np.linalg.norm(around, axis=1)
-    alike = np.einsum("nd,nd->n", embeddings, around) / np.maximum(sizes, 1e-6)
-    belongs = OWN * np.clip((alike - _FOREIGN) / (_AT_HOME - _FOREIGN), 0, 1)
-    excerpt = np.array([view.excerpt for view in views])
-    alone = np.array([EXCERPT if not view.beside else OWN for view in views])
-    taken: Floats = np.where(excerpt, np.where(sizes > 0, belongs, alone), 0).astype(np.float32)
-    return taken
-
-
-def _less_sure(scores: Floats, less: float) -> Floats:
-    """float32 [C] with `less` taken from each log-odds; NaN stays."""
-    if not less:
-        return scores
-    odds = scores * np.float32(np.exp(-less))
-    lowered: Floats = (odds / (1 - scores + odds)).astype(np.float32)
-    return lowered
-
-
-def _against_heads(seen: Reading, concepts: Sequence[Heads]) -> list[Floats]:
-    """Row n of what was seen against `concepts[n]`: one matrix product a policy."""
-    rows_of: dict[int, list[int]] = {}
-    for row, heads in enumerate(concepts):
-        rows_of.setdefault(id(heads), []).append(row)
-    scores: list[Floats] = [seen.embeddings[0]] * len(concepts)
-    for rows in rows_of.values():
-        found = concepts[rows[0]].probabilities(Reading(*(part[rows] for part in seen)))
-        for row, score in zip(rows, found, strict=True):
-            scores[row] = score
-    return scores

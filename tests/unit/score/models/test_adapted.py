@@ -16,8 +16,9 @@ from worker.score.concepts import NAME, TextConcepts
 from worker.score.features import FITTED, WIDTH, features
 from worker.score.models import adapted
 from worker.score.models.adapted import DETECTORS, FILE, LABELS, adaptation, published
-from worker.score.models.minilm import MiniLM, MiniLMScorer
+from worker.score.models.minilm import MiniLM
 from worker.score.models.minilm_encoders import CpuEncoder
+from worker.score.models.minilm_scorer import MiniLMScorer
 
 pytestmark = pytest.mark.models
 

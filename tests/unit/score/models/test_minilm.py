@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 
 from worker.core.errors import ConfigError, WeightsRejected
 from worker.core.events import PartType
-from worker.core.views import View, ViewKind
+from worker.core.views import Floats, View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
-from worker.score.features import WIDTH
+from worker.score.features import WIDTH, Reading
 from worker.score.models import minilm_encoders
 from worker.score.models.adapted import LABELS, Adaptation, adaptation, published
-from worker.score.models.minilm import EXCERPT, LOW, OWN, MiniLM, MiniLMScorer, read_views
+from worker.score.models.minilm import MiniLM
+from worker.score.models.minilm_scorer import EXCERPT, LOW, OWN, SURELY_LOW, MiniLMScorer, read_views
 
 pytestmark = pytest.mark.models
 
@@ -72,14 +74,14 @@ def test_a_text_that_says_nothing_to_it_has_no_tokens(model: MiniLM) -> None:
 
 
 def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
-    """A batch mixes tenants; the same text under two policies is embedded once and scored by each."""
+    """A batch mixes tenants; the same text under two policies is embedded once, and where scores are high, exactly."""
     draws = np.random.default_rng(3)
 
     def heads(count: int) -> Heads:
         weights = draws.normal(size=(count, WIDTH)).astype(np.float32)
         trained = np.full(count, -1)
         trained[0] = 4
-        return Heads(weights, np.zeros(count, np.float32), np.ones(count, np.bool_), "", trained)
+        return Heads(weights, np.full(count, 6.0, np.float32), np.ones(count, np.bool_), "", trained)
 
     one, two = heads(2), heads(5)
     contents = [model.encode([text])[0][0][:200] for text in ("hello", "goodbye", "hello")]
@@ -107,7 +109,7 @@ def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: Mini
 
     views = [excerpt(threat, gardens), excerpt(threat, fights), excerpt(threat, []), excerpt(threat, gardens)]
     views[-1].excerpt = False
-    seen, less = read_views(model, views, lambda found: found.log_odds.max(1), LOW)
+    seen, less = read_views(model, views, highest)
     assert (less[0], less[2], less[3]) == (0, EXCERPT, 0)
     assert 0 < less[1] <= OWN
     np.testing.assert_array_equal(seen.log_odds, seen.log_odds[[0]].repeat(4, 0))
@@ -117,6 +119,31 @@ def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: Mini
     told = np.array(scorer.score(views, [heads] * 4), np.float64)
     odds = np.log(told / (1 - told))
     np.testing.assert_allclose(odds[3] - odds, np.repeat(less[:, None], 13, 1), atol=0.01)
+
+
+def highest(found: Reading, _: object) -> Floats:
+    """Of each row, by the trained heads."""
+    most: Floats = found.log_odds.max(1)
+    return most
+
+
+def test_only_what_may_decide_is_read_exactly(model: MiniLM) -> None:
+    """A greeting is glanced at; a threat has the log-odds of the exact model to the last digit that they share."""
+    texts = ["good morning, see you at the library", "I will cut your throat and watch you bleed"]
+    contents = [ids for ids, _ in model.encode(texts)]
+    views = [View("parts/0", ViewKind.TEXT, (PartType.TEXT,), ids, len(ids)) for ids in contents]
+    seen, _ = read_views(model, views, highest)
+    np.testing.assert_array_equal(seen.log_odds[0], model.glance(contents[:1]).log_odds[0])
+    np.testing.assert_allclose(seen.log_odds[1], model.read(contents[1:]).log_odds[0], atol=1e-4)
+
+
+def test_a_glance_that_finds_nothing_overlooks_nothing(model: MiniLM) -> None:
+    """Of the harmless lines that ship, none that is surely low at a glance is as much as low when it is read."""
+    lines = files("worker.score").joinpath("background.txt").read_text("utf-8").splitlines()[:300]
+    contents = [ids for ids, _ in model.encode(lines)]
+    glanced, exact = (read(contents).log_odds.max(1) for read in (model.glance, model.read))
+    assert np.mean(glanced < SURELY_LOW) > 0.5
+    assert exact[glanced < SURELY_LOW].max() < LOW
 
 
 def test_a_damaged_copy_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

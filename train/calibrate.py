@@ -19,7 +19,7 @@ from worker.score.calibration import RATES, thresholds
 from worker.score.models.adapted import Adaptation
 from worker.score.models.minilm import MiniLM
 from worker.score.models.minilm_encoders import CpuEncoder
-from worker.score.models.minilm_scorer import read_views
+from worker.score.models.minilm_scorer import read_views, trained_alone
 from worker.window.views import Views
 
 _MOST = 400  # rows of one source: the largest would drown the others
@@ -81,7 +81,7 @@ def event_odds(model: MiniLM, texts: Sequence[str]) -> Floats:
             for place, text in enumerate(batch, first)
             for view in views.texts([(TextSource("parts/0", text, (PartType.TEXT,)), views.normalised(text))])[0]
         ]
-        seen, less = read_views(model, [view for _, view in asked], lambda seen, _: seen.log_odds.max(1))
+        seen, less = read_views(model, [view for _, view in asked], trained_alone)
         np.maximum.at(found, [place for place, _ in asked], seen.log_odds - less[:, None])
     return found
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from threading import Lock
 from typing import Protocol, TypeVar
@@ -28,6 +28,7 @@ from worker.score.weights import content_digest
 
 NAME = "minilm"
 
+_BALANCED = 1  # its place among the points
 _REMEMBERED = 4096
 
 _Kept = TypeVar("_Kept")
@@ -54,7 +55,8 @@ class Heads:
 
     weights: float32 [C, 589], for `Reading.features`. bias: float32 [C]. known: bool [C], False where a category
     has neither words nor a trained head. digest: sha256 over them, 64 hexadecimal digits. trained: int64 [C], the
-    column of the trained head that a category asks for; -1 where it goes by its own words.
+    column of the trained head that a category asks for; -1 where it goes by its own words. balanced: float32 [C], the
+    log-odds of the operating point of that name; NaN where it was not asked for.
     """
 
     weights: Floats
@@ -62,6 +64,7 @@ class Heads:
     known: npt.NDArray[np.bool_]
     digest: str
     trained: npt.NDArray[np.int64]
+    balanced: Floats
 
     def probabilities(self, seen: Reading) -> Floats:
         """How likely each of N texts violates each category: float32 [N, C], NaN where unknown."""
@@ -118,23 +121,30 @@ class TextConcepts:
         if not any(keys):
             return {}
         with self._lock:
-            return {NAME: self._stacks.setdefault(tuple(keys), self._stacked(keys))}
+            found = self._stacks.get(tuple(keys))
+            if found is None:
+                points = np.clip(self._pointed(keys)[_BALANCED], 1e-7, 1 - 1e-7)
+                balanced = np.log(points / (1 - points)).astype(np.float32)
+                found = self._stacks[tuple(keys)] = replace(self._stacked(keys), balanced=balanced)
+            return {NAME: found}
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
         """The same for every type: a transcript and a text in a picture are scored like any other text."""
         keys = [self._wanted(category) for category in categories]
         if not any(keys):
             return None
-        nothing = np.full(len(RATES), np.nan)
         with self._lock:
-            own = [key for key in dict.fromkeys(keys) if isinstance(key, tuple)]
-            missing = [key for key in own if key not in self._points]
-            if missing:
-                heads = self._stacked(missing)
-                scores = heads.by_own_words(self._sample.embeddings)
-                _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
-            found = [nothing if key is None else self._points_of(key) for key in keys]
-        return np.repeat(np.column_stack(found)[:, np.newaxis], len(PART_TYPES), axis=1)
+            return np.repeat(self._pointed(keys)[:, np.newaxis], len(PART_TYPES), axis=1)
+
+    def _pointed(self, keys: Sequence[_Wanted]) -> Thresholds:
+        """float64 [3, C]: the points of `keys`; under the lock."""
+        own = [key for key in dict.fromkeys(keys) if isinstance(key, tuple)]
+        missing = [key for key in own if key not in self._points]
+        if missing:
+            scores = self._stacked(missing).by_own_words(self._sample.embeddings)
+            _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
+        nothing = np.full(len(RATES), np.nan)
+        return np.column_stack([nothing if key is None else self._points_of(key) for key in keys])
 
     def _points_of(self, key: _Key | str) -> Thresholds:
         return self._trained_points[key] if isinstance(key, str) else self._points[key]
@@ -206,4 +216,5 @@ def _stacked(heads: Sequence[Head | None], trained: npt.NDArray[np.int64]) -> He
         if head is not None:
             weights[place], bias[place], known[place] = head.weights, head.bias, True
     parts = (weights.tobytes(), bias.tobytes(), known.tobytes(), trained.tobytes())
-    return Heads(weights, bias, known, hashlib.sha256(b"".join(parts)).hexdigest(), trained)
+    balanced = np.full(len(heads), np.nan, np.float32)
+    return Heads(weights, bias, known, hashlib.sha256(b"".join(parts)).hexdigest(), trained, balanced)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,9 +23,10 @@ EXCERPT = 1.5
 OWN = 3.0
 _FOREIGN, _AT_HOME = 0.2, 0.4  # cosines of a sentence and its neighbours' mean
 LOW = -2.2  # log-odds of a score that decides nothing, 0.1
-SURELY_LOW = -2.94  # of a glance that needs no closer look, 0.05: it is hardly ever off by so much
+SURELY_LOW = -2.94  # of a glance that needs no closer look, 0.05
+UNSURE = 0.75  # log-odds that a glance is hardly ever off by: so much lower where a category's balanced point is as low
 _LEAST = 1e-7  # a probability whose log-odds are finite
-_DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME, LOW, SURELY_LOW))
+_DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME, LOW, SURELY_LOW, UNSURE))
 
 
 class MiniLMScorer:
@@ -49,41 +51,54 @@ class MiniLMScorer:
         """
         scores: list[Floats] = [np.empty(0, np.float32)] * len(views)
 
-        def highest(found: Reading, rows: Sequence[int]) -> Floats:
-            for row, score in zip(rows, _against_heads(found, [concepts[row] for row in rows]), strict=True):
+        def look(found: Reading, rows: Sequence[int]) -> Weight:
+            asked = [concepts[row] for row in rows]
+            for row, score in zip(rows, _against_heads(found, asked), strict=True):
                 scores[row] = score
-            most = np.array([np.max(scores[row], initial=0, where=~np.isnan(scores[row])) for row in rows])
-            most = np.clip(most, _LEAST, 1 - _LEAST)
-            odds: Floats = np.log(most / (1 - most)).astype(np.float32)
-            return odds
+            return _weight([scores[row] for row in rows], asked)
 
         try:
-            _, less = read_views(self._model, views, highest, self._kept)
+            _, less = read_views(self._model, views, look, self._kept)
         except RuntimeError as error:
             raise ModelFailed(f"{NAME} could not embed {len(views)} texts: {type(error).__name__}") from error
         return [_less_sure(score, taken) for score, taken in zip(scores, less.tolist(), strict=True)]
 
 
-Highest = Callable[[Reading, Sequence[int]], Floats]
+class Weight(NamedTuple):
+    """
+    Of n views. highest: float32 [n], the highest log-odds that any category has. over: float32 [n], how far they are
+    over what surely decides nothing.
+    """
+
+    highest: Floats
+    over: Floats
+
+
+Look = Callable[[Reading, Sequence[int]], Weight]
+
+
+def trained_alone(found: Reading, _: Sequence[int]) -> Weight:
+    """The weight of views by what the trained heads say."""
+    highest = found.log_odds.max(1)
+    return Weight(highest, highest - SURELY_LOW)
 
 
 def read_views(
-    model: MiniLM, views: Sequence[View], highest: Highest, kept: Readings | None = None
+    model: MiniLM, views: Sequence[View], look: Look, kept: Readings | None = None
 ) -> tuple[Reading, Floats]:
     """
     What is seen in each view, and what is to be taken from its log-odds: float32 [N].
 
     Each is glanced at, and read exactly where that may decide something. A content is read once.
 
-    highest: float32 [n], the highest log-odds that any category has, of what is seen in the views of n places; asked
-    again of what is read exactly. An excerpt at `LOW` or less decides nothing, whatever its neighbours are: it is
-    taken to belong.
+    look: the weight of what is seen in the views of n places; asked again of what is read exactly. An excerpt at `LOW`
+    or less decides nothing, whatever its neighbours are: it is taken to belong.
     kept: what was seen in excerpts of earlier batches: neighbours often stand in different ones.
     """
     kept = Readings() if kept is None else kept
     contents, own = [view.content for view in views], [bool(view.beside) for view in views]
     seen = kept.read(model.glance, contents, own)
-    high = highest(seen, range(len(views)))
+    high, over = look(seen, range(len(views)))
     asked = [view.beside if some > LOW else () for view, some in zip(views, high, strict=True)]
     near = [content for neighbours in asked for content in neighbours]
     around = np.zeros_like(seen.embeddings)
@@ -91,10 +106,10 @@ def read_views(
         of = np.repeat(np.arange(len(views)), [len(neighbours) for neighbours in asked])
         np.add.at(around, of, kept.read(model.glance, near, [True] * len(near)).embeddings)
     less = doubt(views, seen.embeddings, around)
-    closely = np.flatnonzero(high - less > SURELY_LOW).tolist() if model.glances else []
+    closely = np.flatnonzero(over > less).tolist() if model.glances else []
     if closely:
         exact = kept.read(model.read, [contents[row] for row in closely], [own[row] for row in closely])
-        highest(exact, closely)
+        look(exact, closely)
         for parts, some in zip(seen, exact, strict=True):
             parts[closely] = some
     return seen, less
@@ -154,6 +169,17 @@ def _less_sure(scores: Floats, less: float) -> Floats:
     odds = scores * np.float32(np.exp(-less))
     lowered: Floats = (odds / (1 - scores + odds)).astype(np.float32)
     return lowered
+
+
+def _weight(scores: Sequence[Floats], asked: Sequence[Heads]) -> Weight:
+    """Of each view's probabilities, float32 [C] with NaN."""
+    highest, over = np.empty(len(scores), np.float32), np.empty(len(scores), np.float32)
+    for row, (score, heads) in enumerate(zip(scores, asked, strict=True)):
+        sure = np.clip(np.nan_to_num(score), _LEAST, 1 - _LEAST)
+        log_odds = np.log(sure / (1 - sure))
+        highest[row] = log_odds.max()
+        over[row] = (log_odds - np.fmin(heads.balanced - UNSURE, SURELY_LOW)).max()
+    return Weight(highest, over)
 
 
 def _against_heads(seen: Reading, concepts: Sequence[Heads]) -> list[Floats]:

@@ -10,13 +10,13 @@ import pytest
 
 from worker.core.errors import ConfigError, WeightsRejected
 from worker.core.events import PartType
-from worker.core.views import Floats, View, ViewKind
+from worker.core.views import View, ViewKind
 from worker.score.concepts import Heads, TextConcepts
-from worker.score.features import WIDTH, Reading
+from worker.score.features import WIDTH
 from worker.score.models import minilm_encoders
 from worker.score.models.adapted import LABELS, Adaptation, adaptation, published
 from worker.score.models.minilm import MiniLM
-from worker.score.models.minilm_scorer import EXCERPT, LOW, OWN, SURELY_LOW, MiniLMScorer, read_views
+from worker.score.models.minilm_scorer import EXCERPT, LOW, OWN, SURELY_LOW, MiniLMScorer, read_views, trained_alone
 
 pytestmark = pytest.mark.models
 
@@ -81,7 +81,8 @@ def test_each_view_is_scored_by_its_own_policy(model: MiniLM) -> None:
         weights = draws.normal(size=(count, WIDTH)).astype(np.float32)
         trained = np.full(count, -1)
         trained[0] = 4
-        return Heads(weights, np.full(count, 6.0, np.float32), np.ones(count, np.bool_), "", trained)
+        balanced = np.full(count, np.nan, np.float32)
+        return Heads(weights, np.full(count, 6.0, np.float32), np.ones(count, np.bool_), "", trained, balanced)
 
     one, two = heads(2), heads(5)
     contents = [model.encode([text])[0][0][:200] for text in ("hello", "goodbye", "hello")]
@@ -109,22 +110,17 @@ def test_a_sentence_counts_whole_among_foreign_ones_and_less_at_home(model: Mini
 
     views = [excerpt(threat, gardens), excerpt(threat, fights), excerpt(threat, []), excerpt(threat, gardens)]
     views[-1].excerpt = False
-    seen, less = read_views(model, views, highest)
+    seen, less = read_views(model, views, trained_alone)
     assert (less[0], less[2], less[3]) == (0, EXCERPT, 0)
     assert 0 < less[1] <= OWN
     np.testing.assert_array_equal(seen.log_odds, seen.log_odds[[0]].repeat(4, 0))
     scorer = MiniLMScorer(model, TextConcepts(model))
     trained = np.arange(len(LABELS))
-    heads = Heads(np.zeros((13, WIDTH), np.float32), np.zeros(13, np.float32), np.ones(13, np.bool_), "", trained)
+    weights, nothing = np.zeros((13, WIDTH), np.float32), np.zeros(13, np.float32)
+    heads = Heads(weights, nothing, np.ones(13, np.bool_), "", trained, nothing)
     told = np.array(scorer.score(views, [heads] * 4), np.float64)
     odds = np.log(told / (1 - told))
     np.testing.assert_allclose(odds[3] - odds, np.repeat(less[:, None], 13, 1), atol=0.01)
-
-
-def highest(found: Reading, _: object) -> Floats:
-    """Of each row, by the trained heads."""
-    most: Floats = found.log_odds.max(1)
-    return most
 
 
 def test_only_what_may_decide_is_read_exactly(model: MiniLM) -> None:
@@ -132,9 +128,25 @@ def test_only_what_may_decide_is_read_exactly(model: MiniLM) -> None:
     texts = ["good morning, see you at the library", "I will cut your throat and watch you bleed"]
     contents = [ids for ids, _ in model.encode(texts)]
     views = [View("parts/0", ViewKind.TEXT, (PartType.TEXT,), ids, len(ids)) for ids in contents]
-    seen, _ = read_views(model, views, highest)
+    seen, _ = read_views(model, views, trained_alone)
     np.testing.assert_array_equal(seen.log_odds[0], model.glance(contents[:1]).log_odds[0])
     np.testing.assert_allclose(seen.log_odds[1], model.read(contents[1:]).log_odds[0], atol=1e-4)
+
+
+def test_where_a_category_is_low_by_nature_its_texts_are_read_all_the_same(model: MiniLM) -> None:
+    """A score of 0.01 decides nothing, unless the category's balanced point is as low."""
+    [(ids, _)] = model.encode(["good morning, see you at the library"])
+    view = View("parts/0", ViewKind.TEXT, (PartType.TEXT,), ids, len(ids))
+    scorer = MiniLMScorer(model, TextConcepts(model))
+    draws = np.random.default_rng(5).normal(size=(1, WIDTH), scale=0.3).astype(np.float32)
+
+    def score(balanced: float) -> float:
+        at = -4.6 - float(draws[0] @ model.read([ids]).features[0])
+        alone = (np.full(1, at, np.float32), np.ones(1, np.bool_), "", np.array([-1]), np.full(1, balanced, np.float32))
+        return float(scorer.score([view], [Heads(draws, *alone)])[0][0])
+
+    assert score(-4.6) == pytest.approx(0.01, abs=1e-4)
+    assert score(np.nan) != pytest.approx(0.01, abs=1e-4)
 
 
 def test_a_glance_that_finds_nothing_overlooks_nothing(model: MiniLM) -> None:

@@ -22,6 +22,7 @@ BLOB: Final = re.compile(
 )
 PIECE: Final = re.compile(r"(?<![\w+/=@#-])[A-Za-z0-9+/]{2,}={0,6}(?![\w+/=])")
 BASE85: Final = re.compile(r"<~[!-uz\s]{5,20000}~>|(?<!\S)(?!https?:)[!-~]{15,20000}(?!\S)")
+_PICTURED: Final = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 BRAILLE: Final = re.compile("[\u2800-\u28ff](?:[^\n]*[\u2800-\u28ff])?")
 _SIGN: Final = r"(?:[^\w\s,/|]|_){1,12}"
 MORSE: Final = re.compile(rf"(?<!\S){_SIGN}(?:[ \t\n/|]{{1,5}}{_SIGN}){{3,}}(?!\S)")
@@ -150,7 +151,10 @@ def read_pieces(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     def step(found: Found) -> Found:
         said = [(piece, *_piece(piece[0])) for piece in PIECE.finditer(found.text)]
         long = [(len(piece[0]) > 5 or "=" in piece[0]) and not piece[0].isdigit() for piece, _, _ in said]
-        sure = [known and len(text) > 1 and is_long for (_, text, known), is_long in zip(said, long, strict=True)]
+        sure = [
+            known and is_long and (len(text) > 1 or text > "\u2600")
+            for (_, text, known), is_long in zip(said, long, strict=True)
+        ]
         many = sum(sure) > 1
         kept = {
             piece.start(): text
@@ -169,7 +173,7 @@ def _piece(word: str) -> tuple[str, bool]:
         return "", False
     for said in _unpacked(body):
         core = said.strip(string.punctuation + " ").lower()
-        if core in ranks() or reads_as_words(said):
+        if core in ranks() or reads_as_words(said) or _PICTURED.search(said):  # bytes are no emoji by chance
             return said, True
         if len(core) >= _CODES and core.isascii() and core.isalpha():
             return said, False

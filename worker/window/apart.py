@@ -21,6 +21,7 @@ _CHUNK: Final = re.compile(r"\S+")
 _MAY_BE_NO_PROSE: Final = re.compile(r"[@#]\w|\w\.\w|://")
 _OTHER_LETTER: Final = re.compile(r"[^\W_]")
 _DRAWN: Final = re.compile("[\u200d\ufe0f\U0001f3fb-\U0001f3ff]")
+_PICTURES: Final = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff][\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]*")
 _SURE: Final = re.compile("[_`^|~*•\u2190-\u2bff\U0001f300-\U0001faff]+")
 _NUMBER: Final = re.compile(r"\d\d+|\d+[a-z]{1,2}|[a-z]{1,2}\d+")
 _LETTERS: Final = re.compile("[a-z']+")
@@ -167,7 +168,8 @@ def _put(text: str, letters: str, gaps: Gaps, places: list[int], ends: list[int]
         here = [at for at in moved if first < at < last]
         if _better(letters, gaps, tokens, words[i : j + 1], here, costs):
             for at in range(first + 1, last):
-                edits += _edit(gaps.get(at), at in borders, (places[at - 1] + 1, places[at]), joined)
+                span = places[at - 1] + 1, places[at]
+                edits += _edit(gaps.get(at), at in borders, span, joined, _pictures(text[slice(*span)]))
     return edits
 
 
@@ -193,13 +195,20 @@ def _better(letters: str, gaps: Gaps, tokens: Spans, words: Spans, moved: list[i
     return len(moved) >= few or (cut == 0 and (odd > 1 or sure > 0))
 
 
-def _edit(gap: Kind | None, border: bool, span: tuple[int, int], joined: set[Kind]) -> Edits:
+def _pictures(gap: str) -> str:
+    """The emoji in a gap, which may say as much as words."""
+    return " ".join(found[0] for found in _PICTURES.finditer(gap))
+
+
+def _edit(gap: Kind | None, border: bool, span: tuple[int, int], joined: set[Kind], pictures: str) -> Edits:
     """A gap that parts nothing goes, words that touch are parted, and a gap that parts letters elsewhere is a space."""
     if gap is None:
         return [(*span, " ")] if border else []
     if border:
         if gap not in joined and not gap[1]:
             return []
+        if pictures and gap not in joined:
+            return [(*span, f" {pictures} ")]
         stop = gap[0].strip()
         return [(*span, stop + " " if stop in (".", ",", "!", "?") and gap not in joined else " ")]
     return [(*span, "")] if gap[0] != "'" or gap[1] else []

@@ -32,10 +32,10 @@ _TOLD: Final = (
     "alfa|alpha bravo charlie delta echo foxtrot golf hotel india juliett|juliet kilo lima mike november oscar papa "
     "quebec romeo sierra tango uniform victor whiskey|whisky x-ray|xray yankee zulu"
 )  # ICAO Annex 10, with the usual other spellings
-_TELLS: Final = {
+TELLS: Final = {
     word: c for c, some in zip(string.ascii_lowercase, _TOLD.split(), strict=True) for word in some.split("|")
 }
-_ONE: Final = "|".join(sorted(_TELLS, key=len, reverse=True))
+_ONE: Final = "|".join(sorted(TELLS, key=len, reverse=True))
 _XRAY: Final = re.compile("x-ray", re.IGNORECASE)
 _TOLD_OR_EMOJI: Final = rf"(?:{_ONE}|[^\x00-\x7f\s]{{1,20}})"
 TOLD: Final = re.compile(rf"(?<!\w){_TOLD_OR_EMOJI}(?:[ ,/|.\n-]{{1,3}}{_TOLD_OR_EMOJI}){{3,400}}(?!\w)", re.IGNORECASE)
@@ -95,7 +95,7 @@ def may_be_morse(text: str) -> bool:
 
 def may_be_told(text: str) -> bool:
     """Cheap: whether it has words of the spelling alphabet."""
-    return sum(word in _TELLS for word in _PLAIN_WORD.findall(text.lower())) >= _FEW
+    return sum(word in TELLS for word in _PLAIN_WORD.findall(text.lower())) >= _FEW
 
 
 def from_morse(match: re.Match[str]) -> Kept | None:
@@ -111,11 +111,12 @@ def from_morse(match: re.Match[str]) -> Kept | None:
 def from_told(match: re.Match[str]) -> Kept | None:
     """Kilo India Lima Lima; a call sign is no word."""
     words = [
-        "".join(_TELLS.get(one.lower(), one) for one in re.split(r"[ -]", _XRAY.sub("xray", word)))
+        "".join(TELLS.get(one.lower(), one) for one in re.split(r"[ -]", _XRAY.sub("xray", word)))
         for word in re.split(r"\s*[/|,.\n]\s*| {2,}| - ", match[0])
     ]
     said = _apart(words)
-    return (said, None) if len(said) >= _WORD and share_known(said) >= _MOSTLY else None
+    enough = share_known(said) >= _MOSTLY or (len(words) > _FEW and says_something(said))
+    return (said, None) if len(said) >= _WORD and enough else None
 
 
 def from_entities(match: re.Match[str]) -> Kept | None:

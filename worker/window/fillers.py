@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from worker.window.disguise import Found, Rewritten
+from worker.window.encoded import TELLS
 from worker.window.words import ranks, share_known
 
 _TOKEN: Final = re.compile(r"\s*\S+")
@@ -68,6 +69,7 @@ def _fillers(words: list[str]) -> set[str]:
     """Those of the words that say nothing between the others."""
     known, counts = ranks(), Counter(words)
     again = {a for a, b in itertools.pairwise(words) if a == b}  # love love love is said, not strewn
+    again |= TELLS.keys()  # a spelling alphabet's words are no fillers
     most = max(_AGAIN, _OFTEN * len(words))
     strewn = {word for word, n in counts.items() if n >= most and known.get(word, _FREQUENT) >= _FREQUENT} - again
     unknown = {

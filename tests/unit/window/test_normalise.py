@@ -48,6 +48,12 @@ def seen(text: str) -> str:
         ("$hit", "shit"),
         ("b!tch!", "bitch!"),
         ("k i l l", "kill"),
+        ("s o m e  o f  t h o s e  👊🏽  i n  t h e  g a r d e n", "some of those 👊🏽 in the garden"),
+        ("throw a 8J+Rig== at all of those 8J+RqQ==", "throw a 👊 at all of those 👩"),
+        (
+            "Alfa, Lima Alfa Romeo Golf Echo, Lima Alfa Mike Papa, Alfa Tango, Alfa, Lima Oscar Sierra Sierra",
+            "a large lamp at a loss",
+        ),
         ("k 1 l l", "kill"),
         ("k-i-l-l", "kill"),
         ("d.r.u.g.s", "drugs"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import unicodedata
 from typing import Final
 
 
@@ -70,13 +72,28 @@ SCRIPTS: Final = _looks(
     "l:ǀ i:ǀ s:ƨ z:ʐȥⱬᴢ k:ĸⱪꝁ w:ⱳƿ p:ƿᵽꝑ f:ꞙꟻ h:ⱨƕ b:ƅƃ q:ɋꝗ y:ƴ r:ᴦꞃ t:ȶꞇ d:ȡꝺ g:ᵹꞡ m:ꟽ n:ꞑ o:ȣ x:ꭓ v:ⱱⱴ c:ↄȼꞓ "
     "e:ⱸ i:ꞁ l:ꞁ j:ɉ",
     "A:₳Ɐƛ U:Ʋ B:฿₿ɃƁƂ C:₵₡ȻƇ D:ƊƉƋ₫ E:ɆƐƎƏ F:₣Ƒ G:₲ƓǤƔ H:ⱧǶ I:ƗƖ J:Ɉ K:₭ƘⱩꝀ L:Ⱡ₤ȽⱢ M:₥ƜⱮ N:₦ƝȠ O:ƟƆ P:₱Ƥ₽Ᵽ Q:Ɋ R:ⱤɌƦ "
-    "S:₴Ƨ T:₮ƬƮȾ U:ɄƱ V:ƲɅ W:₩Ⱳ Y:ƳɎ Z:ⱫƵȤƷ",
+    "S:₴Ƨ G:₴ T:₮ƬƮȾ U:ɄƱ V:ƲɅ W:₩Ⱳ Y:ƳɎ Z:ⱫƵȤƷ",
 )
 
 # Signs that stand for a letter only inside a word of such letters.
 SIGNS: Final = _looks(
-    "c:¢©⊂ e:€∈℮ s:§ d:∂ n:∩ o:◯○∅⊙ v:√∨ l:£ t:†‡⊤┬ x:×✕✖ y:¥ u:∪⋃µ f:ʄ∫ p:℘ a:∀∆△ l:∟ "
+    "c:¢©⊂ e:€∈℮ s:§ d:∂ð n:∩ o:◯○∅⊙¤°ø b:ß x:×✕✖ u:∪⋃µ f:ʄ∫ p:℘¶þ th:þ a:∀∆△æ ae:æ l:£∟ e:£ t:†‡⊤┬ y:¥ v:√∨ "
     "m:♏ i:¡ E:∑ r:® o:º a:ª q:ợ f:Ŧ i:ł"
+)
+
+# Signs of money among the letters above.
+MONEY: Final = "₳₵₡₫₣₲₭₤₥₦₱₽₴₮₩฿₿"
+
+# Those that nobody writes inside a word without meaning a letter: mathematics, and letters of some languages, are none.
+TELLING: Final = "¢©€§£†‡¥µ¡®ºª¤¶°◯○℮" + MONEY
+
+# Emoji that are a letter, or letters, inside a word.
+EMOJI: Final = _looks(
+    "a:🅰 b:🅱 c:☪🌜 d:🌛 e:📧 f:🎏 h:♓ i:ℹ❗❕ j:☔ l:👢 m:Ⓜ♏♍♒ n:♑ "
+    "o:⭕🅾🔴🔵⚪⚫🟠🟡🟢🟣🟤🌕🌑🌝🌚🍩🌍🌎🌏🌐⚽🏀🎱🍪☮📀💿 "
+    "p:🅿 r:® c:© "
+    "s:💲🈂⚡🐍 t:✝☦✞✟ u:⛎🧲 v:♈✅✔☑ w:〰 x:❌❎✖⚔ y:♈💴 z:💤 "
+    "ab:🆎 cl:🆑 id:🆔 ng:🆖 ok:🆗 up:🆙 vs:🆚 on:🔛 end:🔚 new:🆕 free:🆓 cool:🆒 sos:🆘"
 )
 
 # Those that no eye can tell from the Latin letter.
@@ -97,3 +114,29 @@ STYLED: Final = _pairs(
     "A:🅐🅰 B:🅑🅱 C:🅒🅲 D:🅓🅳 E:🅔🅴 F:🅕🅵 G:🅖🅶 H:🅗🅷 I:🅘🅸 J:🅙🅹 K:🅚🅺 L:🅛🅻 M:🅜🅼 N:🅝🅽 O:🅞🅾 P:🅟🅿 Q:🅠🆀 R:🅡🆁 S:🅢🆂 "
     "T:🅣🆃 U:🅤🆄 V:🅥🆅 W:🅦🆆 X:🅧🆇 Y:🅨🆈 Z:🅩🆉"
 )
+
+_LEET: Final = {"0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i", "|": "li"}
+
+
+def bare_letters(text: str) -> str:
+    """Latin letters without their marks and strokes."""
+    letters = unicodedata.normalize("NFD", text)
+    return "".join(STRUCK.get(c, c) for c in letters if not unicodedata.combining(c))
+
+
+@functools.lru_cache(8192)
+def options(c: str) -> tuple[str, ...]:
+    """The readings of a character, the likeliest first; none for a letter that looks like no Latin one."""
+    if c.isascii() or c == "’":
+        return (c,)
+    bare = bare_letters(c)
+    own = (bare,) if bare != c and bare.isascii() else ()
+    return tuple(dict.fromkeys(SCRIPTS.get(c, ()) + SIGNS.get(c, ()) + own))
+
+
+@functools.lru_cache(8192)
+def readings(c: str) -> tuple[str, ...]:
+    """The readings of a character of a word with signs."""
+    if c == "\ufe0f":
+        return ("",)
+    return EMOJI.get(c, ()) + tuple(_LEET.get(c, ())) or options(c) or (c,)

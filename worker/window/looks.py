@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -10,22 +9,28 @@ from itertools import pairwise
 from typing import Final
 
 from worker.window import marks
-from worker.window.confusables import SCRIPTS, SIGNS, STYLED, TWINS
+from worker.window.confusables import EMOJI, SCRIPTS, SIGNS, STYLED, TWINS, options
 from worker.window.disguise import Found, Kept, Rewritten
 from worker.window.ornaments import (
     ACCENTED,
     IN_BRACKETS,
+    LONGEST,
     MARKS,
+    ODD_CASE,
+    STRONG,
+    WORD,
     WRITTEN_SO,
     accented_words,
-    bare_letters,
     bared,
-    counts,
-    plain,
+    drawn_out,
+    in_signs,
+    measure,
+    signed_word,
+    spelt,
     votes,
     without_brackets,
 )
-from worker.window.words import ranks, split
+from worker.window.words import split
 
 # What NFKC turns into plain letters and marks, but not spaces, signs such as ™, fractions or footnote numbers.
 FOLDED: Final = (
@@ -52,32 +57,51 @@ _LOOSE: Final = re.compile(
 )
 _LETTER: Final = rf"(?:[^\W_]|[{MARKS}\u0590-\u109f{''.join(SIGNS)}{''.join(c for c in SCRIPTS if not c.isalnum())}])"
 _UNIT: Final = re.compile(rf"{_LETTER}+(?:['’@$!|€]{_LETTER}+)*")
-_ODD_CASE: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]")
-_DRAWN: Final = re.compile(r"(.)\1{2,}")
+# A letter that touches, or one by itself.
+_LETTER_BEFORE: Final = re.compile(rf"[\w{''.join(EMOJI)}]\ufe0f?\Z|(?:\A|\s)[A-Za-z{''.join(EMOJI)}]\ufe0f?\s\Z")
+_LETTER_BEHIND: Final = re.compile(rf"[\w{''.join(EMOJI)}]|\s[A-Za-z{''.join(EMOJI)}]\ufe0f?(?:\s|\Z)")
 _ASCII_LETTER: Final = re.compile("[A-Za-z]")
 _MOST: Final = 0.6  # of the letters there are in English words once read
-_LONGEST: Final = 20  # letters of a word that is looked for
 
 
 def look_alikes(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that folds compatibility forms, takes stacked marks off and reads look-alikes as Latin."""
 
     def step(found: Found) -> Found:
+        signed = _signed(found.text) if in_signs(found.text) else {}
+        found = rewritten(found, WORD, lambda m: _replaced(m, signed)) if signed else found
         found = rewritten(found, IN_BRACKETS, without_brackets)
         wide = len(_WIDE_LETTER.findall(found.text)) >= WRITTEN_SO and not _CJK.search(found.text)
-        found = rewritten(found, _WIDE if wide else _FOLD, marks.folded)
-        found = rewritten(found, _FOLD, marks.folded) if wide else found
+        found = rewritten(found, _WIDE if wide else _FOLD, _folded)
+        found = rewritten(found, _FOLD, _folded) if wide else found
         stacked = sum(map(_is_stacked, _STACK.finditer(found.text))) >= WRITTEN_SO
         found = rewritten(found, _STACK, _unmarked if stacked else marks.unstacked)
         if _SMALL_CAPITALS.search(found.text):
             found = rewritten(found, _SMALL_Q, lambda _: ("q", (0,)))
-        found = rewritten(found, _STYLE, lambda m: (m[0].translate(_STYLE_TABLE), range(len(m[0]))))
+        found = rewritten(found, _STYLE, _unstyled)
         read = _latinised(found.text) if _SCRIPT.search(found.text) else {}
         found = rewritten(found, _UNIT, lambda m: _replaced(m, read)) if read else found
         bare = accented_words(found.text, stacked or len(read) >= WRITTEN_SO)
         return rewritten(found, ACCENTED, lambda m: bared(m) if m.start() in bare else None) if bare else found
 
     return step
+
+
+def _folded(match: re.Match[str]) -> Kept | None:
+    return None if _is_picture(match) else marks.folded(match)
+
+
+def _unstyled(match: re.Match[str]) -> Kept | None:
+    return None if _is_picture(match) else (match[0].translate(_STYLE_TABLE), range(len(match[0])))
+
+
+def _is_picture(match: re.Match[str]) -> bool:
+    """Whether a letter is an emoji by itself, as in `size Ⓜ️`; ℹ️ and 🅰️ are words, and letters stand apart in a row."""
+    start, end = match.span()
+    if match[0] in "ℹ🅰" or match[0] not in EMOJI or match.string[end : end + 1] != "\ufe0f":
+        return False
+    before, behind = match.string[max(0, start - 4) : start], match.string[end + 1 : end + 5]
+    return not (_LETTER_BEFORE.search(before) or _LETTER_BEHIND.match(behind))
 
 
 def _is_stacked(match: re.Match[str]) -> bool:
@@ -111,7 +135,7 @@ def _latinised(text: str) -> dict[int, str]:
     ]
     known = [_reading(word)[1] for word in words]
     certain = [known[i] or (not pure[i] and _is_mixed(word, latin >= foreign)) for i, word in enumerate(words)]
-    weights = [0 if _is_formula(word, known[i]) else len(word) for i, word in enumerate(words)]
+    weights = [0 if _is_formula(word, known[i]) or measure(word) else len(word) for i, word in enumerate(words)]
     if len(words) == 1 and not latin and _GREEK_OR_CYRILLIC.search(words[0]) and not _is_alien(words[0]):
         return {}  # мама and поле are words of their own
     around_each = votes([w if sure else 0 for w, sure in zip(weights, certain, strict=True)], weights)
@@ -171,55 +195,43 @@ def _is_formula(word: str, known: bool) -> bool:
 @functools.lru_cache(8192)
 def _reading(word: str) -> tuple[tuple[str, ...], bool]:
     """What stands for each character, and whether that is an English word."""
-    options = [_options(c) for c in word]
-    firsts = tuple(choices[0] if choices else c for c, choices in zip(word, options, strict=True))
-    found = _spelt(options) if len(word) <= _LONGEST and all(options) else None
+    choices = [options(c) for c in word]
+    firsts = tuple(likely[0] if likely else c for c, likely in zip(word, choices, strict=True))
+    found = spelt(choices) if len(word) <= LONGEST and all(choices) else None
     pieces = found or firsts
-    if _ODD_CASE.search("".join(pieces)):
+    if ODD_CASE.search("".join(pieces)):
         pieces = tuple(piece.lower() for piece in pieces)
-    return pieces, found is not None or (all(options) and _says("".join(firsts).lower()))
-
-
-@functools.lru_cache(8192)
-def _options(c: str) -> tuple[str, ...]:
-    """The readings of a character, the likeliest first; none for a letter that looks like no Latin one."""
-    if c.isascii() or c == "’":
-        return (c,)
-    bare = bare_letters(c)
-    own = (bare,) if bare != c and bare.isascii() else ()
-    return SCRIPTS.get(c, ()) + SIGNS.get(c, ()) + own
-
-
-def _spelt(options: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The readings that make the likeliest word: a frequent one, by the likeliest look of most letters."""
-    words = _in_order()
-    best: tuple[int, tuple[str, ...]] | None = None
-    todo: list[tuple[str, tuple[str, ...]]] = [("", ())]
-    while todo:
-        start, pieces = todo.pop()
-        at = bisect.bisect_left(words, start)
-        if at == len(words) or not words[at].startswith(start):
-            continue
-        if len(pieces) == len(options):
-            if words[at] == start and counts(start):
-                unlikely = sum(piece != choices[0] for piece, choices in zip(pieces, options, strict=True))
-                best = min(best or (len(words) << 8, pieces), ((ranks()[start] + 1) << 3 * min(unlikely, 3), pieces))
-            continue
-        todo += [(start + plain(choice), (*pieces, choice)) for choice in options[len(pieces)]]
-    return best[1] if best else None
-
-
-@functools.cache
-def _in_order() -> list[str]:
-    return sorted(ranks())
+    return pieces, found is not None or (all(choices) and _says("".join(firsts).lower()))
 
 
 def _says(letters: str) -> bool:
     """Whether letters are a word drawn out, or words run together."""
-    drawn = _DRAWN.sub(r"\1", letters)
-    if drawn != letters and (counts(drawn) or counts(_DRAWN.sub(r"\1\1", letters))):
+    if drawn_out(letters):
         return True
     if not 12 <= len(letters) <= 300:
         return False
     pieces = split(letters)
     return sum(b - a for a, b, word in pieces if word) >= 0.8 * len(letters) and 3 * len(pieces) <= len(letters)
+
+
+def _signed(text: str) -> dict[int, str]:
+    """
+    What to write in place of the characters of words that signs of money, of print or emoji are letters of, by place.
+
+    A word is read where it and most of the words around are English by it, and signs stand in words there as no
+    language puts them: one sign in the middle of a word is enough, at its edge or in a short word two words are.
+    """
+    found = [(m.start(), signed_word(m[0])) for m in WORD.finditer(text)]
+    words = [word for _, word in found]
+    around = votes([word.known * word.weight for word in words], [word.weight for word in words])
+    signed = [i for i, word in enumerate(words) if word.signed]
+    near = votes([words[i].strength for i in signed], [1 for _ in signed])
+    fit = votes([words[i].known * words[i].weight for i in signed], [words[i].weight for i in signed])
+    throughout = sum(words[i].strength == STRONG for i in signed) >= WRITTEN_SO
+    read: dict[int, str] = {}
+    for i, (strength, _), (good, weight) in zip(signed, near, fit, strict=True):
+        word, english = words[i], around[i][0] >= _MOST * around[i][1]
+        so = strength >= STRONG + (word.size == 1) and good >= _MOST * weight
+        if (word.known and english and (so or word.strength == STRONG)) or (throughout and so and word.inside):
+            read.update(enumerate(word.pieces, found[i][0] + word.at))
+    return read

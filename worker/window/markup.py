@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from worker.window.disguise import Found, Kept, Rewritten
-from worker.window.tags import LETTERS, SOME, Places, places_of, rewrite_each
+from worker.window.tags import LETTERS, SOME, Places, is_said, places_of, rewrite_each
 from worker.window.words import anywhere, ranks
 
 _WRAPPED: Final = re.compile(
@@ -33,13 +33,13 @@ _ENOUGH: Final = 1_000  # words to judge by
 _SHORT: Final = 6  # words a line
 _ROUNDS: Final = 4
 _MOSTLY: Final = 0.6
-_SMALL: Final = 150  # places by frequency
 _MAY_BE_MARKUP: Final = anywhere(
     r"[A-Za-z][*_~`|]{1,3}[A-Za-z][^*_~`|]*[*_~`|]|[*_~`]{1,3}[A-Za-z]+[*_~`]{1,3}[A-Za-z*_~`]"
     r"|~~|\|\||[*_`]{1,3}\w+[*_`]{1,3} [*_`]"
     r"|\]\(|\]\[|</|<!|[A-Za-z]<[A-Za-z]|<(?:br|hr|wbr)|\[/"
     r"|(?m:^[ \t]*(?:>|(?:#{1,6}|//+|--|;+|%+|/\*+|[*+•‣-]|\d{1,3}[.)]) ))"
     r"|\|[^|\n]+\|[^|\n]+\||\|\n\||:[A-Za-z]:|[_-][A-Za-z]:|[\"'”»’)\]}>] [\"'“„«‹‘(\[{<]"
+    r"|\\[A-Za-z]{2,20}[ {\\]|\\[;,:! -][A-Za-z\\]|[A-Za-z]\{\}[A-Za-z]|\$[A-Za-z]{2,}\$"
     r"|\A\s*(?:```|''|[‹「『【❝〝＂＇“„«\"(])"
 )
 
@@ -113,16 +113,11 @@ def unwrap_words(match: re.Match[str]) -> Kept | None:
     found = list(_WRAPPED.finditer(text))
     words = sum(any(c.isalnum() for c in word) for word in text.split())
     inner = [m[1].lower() for m in found]
-    if len(found) <= SOME or len(found) < _MOSTLY * words or len(set(inner)) * 2 < len(inner) or not _is_said(inner):
+    if len(found) <= SOME or len(found) < _MOSTLY * words or len(set(inner)) * 2 < len(inner) or not is_said(inner):
         return None
     kept = {i for m in found for group in (1, 2) for i in range(*m.span(group))}
     dropped = {i for m in found for i in range(*m.span())} - kept
     return "".join(text[i] for i in range(len(text)) if i not in dropped), _but(len(text), dropped)
-
-
-def _is_said(words: Iterable[str]) -> bool:
-    """Sentences have words such as `the` and `you`; lists of names have none."""
-    return any(len(word) > 1 and ranks().get(word, _SMALL) < _SMALL for word in words)
 
 
 def unmark_lines(match: re.Match[str]) -> Kept | None:
@@ -140,7 +135,7 @@ def unmark_lines(match: re.Match[str]) -> Kept | None:
         most = most and not (len(lines) == 1 and (each < SOME or kinds <= set("*;%-")))
         sure = (most or (len(rest) >= SOME and each <= _SHORT)) and (kinds != {"*"} or len(rest) == len(lines) > 2)
     else:
-        sure = most and len(rest) > SOME and each <= 2 and _is_said(line.strip().lower() for line in rest)
+        sure = most and len(rest) > SOME and each <= 2 and is_said(line.strip().lower() for line in rest)
     if not sure:
         return None
     pieces: Places = []
@@ -159,7 +154,7 @@ def untable(match: re.Match[str]) -> Kept | None:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     rows = [line for line in lines if not (_RULE.fullmatch(line) and "|" in line)]
     bars, words = text.count("|"), len(text.replace("|", " ").split())
-    if bars <= SOME or 3 * bars < words or not _is_said(" ".join(rows).lower().replace("|", " ").split()):
+    if bars <= SOME or 3 * bars < words or not is_said(" ".join(rows).lower().replace("|", " ").split()):
         return None
     if sum(row.count("|") > 1 for row in rows) < _MOSTLY * len(rows):
         return None

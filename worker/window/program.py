@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from worker.window.disguise import Found, Kept, Rewritten
-from worker.window.tags import FAR, LETTERS, SOME, TAG, Places, neighbours, places_of, rewrite_each
+from worker.window.tags import FAR, LETTERS, SOME, TAG, Places, glued, is_said, neighbours, places_of, rewrite_each
 from worker.window.words import anywhere, share_known
 
 _BLOCKS: Final = (
@@ -45,13 +45,15 @@ _ESCAPE: Final = re.compile(
     r"|((?:\\x[0-9a-f]{2})+)|\\([0-3]?[0-7]{2})(?![89])|(?:U\+|\b0x)([0-9a-f]{2,6})(?:[ ,;]{1,2}(?=U\+|0x))?",
     re.IGNORECASE,
 )
+_JOINS: Final = re.compile(r"(?:join|implode)\s?\(\s*\Z|\s*\.join\(")
+_FORM: Final = re.compile(r"%s|\{\w*\}")
 _LONGER: Final = re.compile(r"[A-Za-z]{2,}")
 _PROSE: Final = 0.5
 _NEARLY_ALL: Final = 0.9
 _COVERED: Final = 1.2  # characters for each escape
 _MAY_BE_CODE: Final = anywhere(
     r"\\[uUxX0-3][0-9A-Fa-f{]|[Uu]\+[0-9A-Fa-f]{4}|0x[0-9a-fA-F]{2}[ ,;]|%u[0-9a-fA-F]{4}"
-    r"|[=+(,\[{:&] *\w{0,2}[\"'`]|^\s*\w{4,6} [\"'`]|\breturn [\"'`]|[\"'`] ?[+&)}\];]"
+    r"|[=+(,\[{:&] *\w{0,2}[\"'`]|^\s*\w{4,6} [\"'`]|\breturn [\"'`]|[\"'`] ?[+&)}\];]|[\"'`] \. ?[\"'`]"
     r"|(?:^|\s)(?:#|//|/\*) |\n *-- "
 )
 
@@ -108,12 +110,48 @@ def from_strings(match: re.Match[str]) -> Kept | None:
     if len(outside) > SOME + 2 * rest.count("\0") or sum(map(len, outside)) > sum(len(m[0]) for m in found):
         return None
     keys = [gap.lstrip()[:1] == ":" for gap in gaps[1:]]
-    pieces = [_literal(m) for m, key in zip(found, keys, strict=True) if not key]
-    if any(keys):  # a record: names and codes stand beside what is said
-        pieces = [piece for piece in pieces if sum(c.isspace() for c, _ in piece) > 1] or pieces
-    elif order:
-        pieces = [pieces[i] for i in order]
-    return _joined(pieces)
+    said = [_literal(m) for m in found]
+    named = text.lstrip()[:1] in "{[" and any(gap.rstrip("[ \n\t(")[-1:] == ":" for gap in gaps[:-1])
+    if named or any(keys):  # a record: names and codes stand beside what is said
+        runs = [(glued([said[i] for i in run]), len(run) > 1) for run in _runs(found, gaps, keys)]
+        return _joined([run for run, parts in runs if _is_message(run, parts)] or [run for run, _ in runs])
+    if order:
+        return _joined([said[i] for i in order])
+    return _joined([one for one, a, b in zip(said, gaps, gaps[1:], strict=False) if not _is_between(one, a, b)])
+
+
+def _runs(found: Sequence[re.Match[str]], gaps: Sequence[str], keys: Sequence[bool]) -> list[list[int]]:
+    """The strings of a record, those of one list or of keys with one name (but for numbers) together."""
+    runs: dict[str, list[int]] = {}
+    name = ""
+    for i, gap in enumerate(gaps[:-1]):
+        if keys[i]:
+            continue
+        before = gap.rstrip("[ \n\t(")
+        if i and keys[i - 1]:
+            name = found[i - 1][0].strip("\"'`").strip("0123456789_")
+        elif before[-1:] == ":":
+            name = before[-22:-1].strip().rpartition(" ")[2].strip("0123456789_")
+        elif gap.strip("[](), \n\t"):
+            name = f"\0{i}"
+        runs.setdefault(name, []).append(i)
+    return list(runs.values())
+
+
+def _is_message(piece: Places, parts: bool) -> bool:
+    """Whether what a record holds is said in words; of a list's parts only a sentence, not so many names."""
+    said = "".join(c for c, _ in piece)
+    if not parts:
+        return sum(map(str.isspace, said)) > 1
+    return is_said(said.lower().split()[:FAR])
+
+
+def _is_between(piece: Places, before: str, after: str) -> bool:
+    """Whether a string without letters is what the others are joined by, or the form they are put in."""
+    said = "".join(c for c, _ in piece)
+    return not _FORM.sub("", said).strip(" ,;|-\n") and (
+        _JOINS.search(before[-9:]) is not None or _JOINS.match(after) is not None or "%" in said or "{" in said
+    )
 
 
 def _is_sign(gap: str) -> bool:
@@ -157,18 +195,12 @@ def _literal(match: re.Match[str]) -> Places:
 
 
 def _joined(pieces: list[Places]) -> Kept | None:
-    """Strings one behind the other, with spaces where only so words come out; None when they say nothing."""
-    plain = ["".join(c for c, _ in piece) for piece in pieces]
-    close, apart = "".join(plain), " ".join(plain)
-    glue = " " if share_known(apart) > share_known(close) else ""
-    said = glue.join(plain)
-    words = len(said.split())
-    if sum(c.isalpha() for c in said) < LETTERS or (words <= SOME and share_known(said) < _PROSE):
+    """The strings as one; None when they say nothing."""
+    places = glued(pieces)
+    said = "".join(c for c, _ in places)
+    if sum(map(str.isalpha, said)) < LETTERS or (len(said.split()) <= SOME and share_known(said) < _PROSE):
         return None
-    places = [
-        i for n, piece in enumerate(p for p in pieces if p) for i in [piece[0][1]] * bool(n and glue) + places_of(piece)
-    ]
-    return glue.join(p for p in plain if p), places
+    return said, places_of(places)
 
 
 def from_program(match: re.Match[str]) -> Kept | None:

@@ -48,6 +48,54 @@ def test_ordinary_talk_stays(text: str) -> None:
     assert normalise(text) is None
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (
+            "Somebody (so to speak) should kill (as they say) all of (ahem) them, those (lol) worthless people",
+            "Somebody should kill all of them, those worthless people",
+        ),
+        (
+            "nobody (you see) cares about you (sorry) so just go (no really) and die",
+            "nobody cares about you so just go and die",
+        ),
+        ("We [apple tree] will [green lamp] burn [chair] your [blue shoe] house down", "We will burn your house down"),
+        ("I (banana) will (banana) find (banana) you", "I will find you"),
+        ("You *cough* should *cough* kill *ahem* all of them", "You should kill all of them"),
+        ("You *looks around* should go *sips tea* and kill *rolls eyes* them all", "You should go and kill them all"),
+        ("You -- so to speak -- should kill -- as they say -- all of -- ahem -- them", "You should kill all of them"),
+        ("You—ha—should—you know—kill them—I mean—all of them", "You should kill them all of them"),
+        ("ki(banana)ll the(apple)m all, we(pear) will", "kill them all, we will"),
+    ],
+)
+def test_asides_throughout_are_left_out(written: str, read: str) -> None:
+    found = normalise(written)
+    assert found is not None
+    assert found.text == read
+    at = found.text.rindex(read.split()[-1])
+    assert written[slice(*found.span(at, at + 3))] == read.split()[-1][:3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She was (and is) a friend (of mine) to all of us",
+        "See the results (1), as shown in (2) and by (Smith et al.), that it is (3) true (a) and (b)",
+        "[He] said that [the company] would [not] pay for it",
+        "Dear [name], your [product] from [company] will be here, and [name] will call you",
+        "the cat (black) and the dog (brown) and the bird (blue) are here",
+        "butter (softened), sugar (white), and eggs (large) go into the bowl",
+        "I (Bob) and you (Ann) and we (the team) are (all) here",
+        "I *really* do *not* want *any* of it",
+        "The *cats* and *dogs* are *boys* of mine",
+        "*sighs* I told you that he is *rolls eyes* an idiot",
+        "{ (" * 9,
+    ],
+)
+def test_ordinary_asides_and_citations_stay(text: str) -> None:
+    assert normalise(text) is None
+
+
 def test_strewn_words_are_no_disguise_by_name() -> None:
     found = normalise(_between("lol", "haha"))
     assert found is not None

@@ -289,6 +289,84 @@ def test_what_only_seems_a_disguise_stays(text: str) -> None:
     assert normalise(text) is None
 
 
+@pytest.mark.parametrize(
+    ("disguised", "plain"),
+    [
+        ("§hoµ£d k¡££ @££ ¤f †h€m", "should kill all of them"),
+        ("¥ou §tup¡d ƒu¢k", "you stupid fuck"),
+        ("I wi££ ra¶e ¥our ßrother", "i will rape your brother"),
+        ("He®oin ƒor §ale, ¢heap ₱ri¢es", "heroin for sale, cheap prices"),
+        ("D¡€ yøu ƒ@gg¤†", "die you faggot"),
+        ("I'll k¡ll you tonight", "i'll kill you tonight"),
+        ("K¡LL them", "kill them"),
+        ("þis is þe þing I þought about", "this is the thing i thought about"),
+        ("wøman is þe ©hild of §atan", "woman is the child of satan"),
+    ],
+)
+def test_signs_of_money_and_print_are_letters_where_english_comes_out(disguised: str, plain: str) -> None:
+    """The words around say so, or one sign amid a word."""
+    assert letters(disguised) == plain
+
+
+@pytest.mark.parametrize(
+    ("disguised", "plain"),
+    [
+        ("kℹ️👢👢 🅰️👢👢 ⭕f ✝️♓📧m", "kill all of them"),
+        ("kℹ👢👢 🅰👢👢 ⭕f ✝♓📧m", "kill all of them"),
+        ("w⭕m📧n", "women"),
+        ("the ki👢👢er", "the killer"),
+        ("kil👢 them all", "kill them all"),
+        ("g⭕ kil👢 y⭕ur💲elf", "go kill yourself"),
+        ("🅰️👢👢 J📧w💲 mu💲✝️ d❗📧", "all jews must die"),
+        ("all k🆔s mu$t d¡e", "all kids must die"),
+        ("bi💲exual💲 🤮", "bisexuals 🤮"),
+        ("👱🏻\u200d♀️n🅰️zi", "👱🏻\u200d♀️nazi"),
+    ],
+)
+def test_emoji_inside_words_are_the_letters_they_show(disguised: str, plain: str) -> None:
+    """With and without the selector of the picture."""
+    assert letters(disguised) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "love ⭕ this",
+        "✝️ pray",
+        "size Ⓜ️",
+        "❌❌❌ no ❌no stop❌ yes✅",
+        "⭕❌⭕❌ xoxo",
+        "💲💲💲 money 💲100",
+        "I like ⚽ and 🏀 and 📧",
+        "📧 me@x.com or call",
+        "30°C £5m €20bn §5 ©2024 50 ₩ 5¢, § 5, 30°, £5",
+        "it cost ₱20k and ₦5m",
+        "5 µm and 3 µs at 20°C, N°5",
+        "Coke® and Ford® are for® you, Brand© names",
+        "Smith† and Jones‡ wrote it",
+        "¡Hola! ¡No me digas! ¿Qué tal?",
+        "if x∈A and s∈t then b∪s",
+        "Prix: 5€ le kilo, n° 5, 1º piso",
+        "Die Straße ist groß, das Maß ist 5µm",
+        "Før vi går hjem, skal vi også høre radio",
+        "£\ud800",
+    ],
+)
+def test_signs_and_emoji_that_mean_what_they_are_stay(text: str) -> None:
+    """Prices, measures, marks of ownership, footnotes, pictures beside words."""
+    assert normalise(text) is None
+
+
+@pytest.mark.parametrize(("text", "as_written"), [("so kℹ️👢👢 them", "kℹ️👢👢"), ("so k¡££!! them", "k¡££")])
+def test_places_of_signs_point_to_them(text: str, as_written: str) -> None:
+    """The selector behind an emoji inside is part of what is read."""
+    found = normalise(text)
+    assert found is not None
+    at = found.text.index("kill")
+    start, end = found.span(at, at + 4)
+    assert text[start:end] == as_written
+
+
 def test_places_point_to_the_letters_as_written() -> None:
     """Also where one letter stands for two."""
     text = "so ฬє ฬเll кเll ץ๏ย, ok"
@@ -323,7 +401,10 @@ def test_letters_in_brackets_are_a_word(text: str, plain: str | None) -> None:
     assert (kept and kept[0]) == plain
 
 
-@pytest.mark.parametrize("piece", ["а", "к і ", "кіӏӏ ", "é", "é ", "ż́", "口", "山乇 ", "abаc ", "₳", "ค", "ωκ'"])
+@pytest.mark.parametrize(
+    "piece",
+    ["а", "к і ", "кіӏӏ ", "é", "é ", "ż́", "口", "山乇 ", "abаc ", "₳", "ค", "ωκ'", "£ ", "k¡££ ", "⭕\ufe0f", "ßa "],
+)
 def test_long_texts_take_little_time(piece: str) -> None:
     """No text of one kind of letter costs more than its length."""
     text = (piece * 100_000)[:20_000]

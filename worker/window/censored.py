@@ -1,4 +1,4 @@
-"""Letters under signs (k*ll, p**pl*, st.pid), read as the words they stand for."""
+"""Letters under signs and blocks (k*ll, p**pl*, st.pid, k█ll), read as the words they stand for."""
 
 from __future__ import annotations
 
@@ -17,13 +17,22 @@ _FEWEST: Final = 2
 _SO: Final = 3  # words written so that make it the way of the text
 _SHORT: Final = 3
 _VOWELS: Final = frozenset("aeiou")
+_BLOCKS: Final = "█▇▆▓▒░■□▪▫◼◻◾◽⬛⬜▮▯▬●○◯◦◉⚫⚪⭕✖✕✗✘❌"
+_DOTS: Final = "•…·"  # of lists, pauses and Catalan words too
+_SELECTOR: Final = "\ufe0f"  # behind a sign that is drawn as an emoji
+_SIGNS: Final = rf"*#@_.%^~&?={_BLOCKS}{_DOTS}{_SELECTOR}-"
 CENSORED: Final = re.compile(
-    r"(?<![\w*@#/.:&=%^~+\\$-])[A-Za-z*#@_.%^~&?-][A-Za-z*#@_.%^~&?-]{1,19}(?![\w@#/*$=+\\%&:(]|['’]\w)"
+    rf"(?<![\w*@#/.:&=%^~+\\${_BLOCKS}{_DOTS}-])[A-Za-z{_SIGNS}][A-Za-z{_SIGNS}]{{1,19}}"
+    rf"(?![\w@#/*$=+\\%&:({_BLOCKS}]|['’]\w)"
 )
-_STARS: Final = frozenset("*#@")
-_UNDER: Final = frozenset("*#@_.%^~&?-")
-_NO_SIGN: Final = ".-?_~"  # at the end of a word
-_MAY_BE_CENSORED: Final = anywhere(r"[A-Za-z](?:[*#_%^~&?@]+[A-Za-z]|[.-][A-Za-z].*[A-Za-z][._-][A-Za-z])")
+_STARS: Final = frozenset(f"*#@{_BLOCKS}")
+_UNDER: Final = frozenset(_SIGNS) - {_SELECTOR}
+_TWO_HIDDEN: Final = re.compile(rf"[a-z][*#{_BLOCKS}]{{2}}[a-z]")
+_NO_SIGN: Final = f".-?_~={_DOTS}"  # at the end of a word
+_MAY_BE_CENSORED: Final = anywhere(
+    rf"[A-Za-z](?:[*#_%^~&?@={_BLOCKS}{_DOTS}]{_SELECTOR}?)+[A-Za-z]|[A-Za-z][.-][A-Za-z].*[A-Za-z][._-][A-Za-z]"
+)
+_MAY_BE_BLOTTED: Final = anywhere(rf"[A-Za-z](?:[{_BLOCKS}]{_SELECTOR}?)+[A-Za-z]")
 _CLEARLY: Final = math.log(2.0)
 
 
@@ -32,11 +41,16 @@ def may_be_censored(text: str) -> bool:
     return _MAY_BE_CENSORED(text)
 
 
+def may_be_blotted(text: str) -> bool:
+    """Whether a block, circle or cross stands between letters: asked before emoji are taken out."""
+    return not text.isascii() and _MAY_BE_BLOTTED(text)
+
+
 def uncensor(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that reads the signs in words as letters: where one word is clearly meant, or where many are so."""
 
     def step(found: Found) -> Found:
-        words = [match[0].rstrip(_NO_SIGN) for match in CENSORED.finditer(found.text)]
+        words = [match[0].replace(_SELECTOR, "").rstrip(_NO_SIGN) for match in CENSORED.finditer(found.text)]
         inside = [word for word in words if len(word) > _SHORT and word[0].isalpha() and _UNDER.intersection(word)]
         read = [one for word in dict.fromkeys(inside[:_MOST]) if (one := _under(word.lower())) is not None]
         if not read:
@@ -48,7 +62,8 @@ def uncensor(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
 
 
 def _uncovered(match: re.Match[str], boldly: bool, several: bool) -> Kept | None:
-    word = match[0].rstrip(_NO_SIGN)
+    whole = match[0].replace(_SELECTOR, "")
+    word = whole.rstrip(_NO_SIGN)
     found = _under(word.lower())
     if found is None or (not boldly and (len(word) <= _SHORT or not (word[0] + word[-1]).isalpha())):
         return None
@@ -56,7 +71,8 @@ def _uncovered(match: re.Match[str], boldly: bool, several: bool) -> Kept | None
         return None
     capitals = "".join(c for c in word if c.isalpha())
     meant = found[1].upper() if capitals.isupper() and len(capitals) > 1 else found[1]
-    return (word[0] if word[0].isalpha() else meant[0]) + meant[1:] + match[0][len(word) :], range(len(match[0]))
+    first = word[0] if word[0].isalpha() else meant[0]
+    return first + meant[1:] + whole[len(word) :], [i for i, c in enumerate(match[0]) if c != _SELECTOR]
 
 
 @functools.lru_cache(4096)
@@ -67,7 +83,8 @@ def _under(word: str) -> tuple[float, str] | None:
         return None
     known = ranks()
     parts = re.split(r"[^a-z]+", word)
-    whole = _VOWELS.intersection(letters) and "".join(letters) in known  # a sign between letters that are all there
+    # A sign between letters that are all there; f**king is no fking.
+    whole = _VOWELS.intersection(letters) and "".join(letters) in known and _TWO_HIDDEN.search(word) is None
     if whole or (len(parts) > 1 and all(len(part) > 1 and part in known for part in parts)):
         return None
     shared = index("ends").get(ends(word), ()) if word[0].isalpha() else index("tails").get(tail(word), ())

@@ -18,6 +18,7 @@ from worker.window import (
     markup,
     misspelt,
     ornaments,
+    pairs,
     program,
     respelt,
     shapes,
@@ -192,6 +193,7 @@ _CIPHERS: Final = (
     Group(shifted.may_be_filled, (("encoded", shifted.without_fillers(rewritten)),)),
 )
 _SPELT: Final = (
+    Group(pairs.may_be_paired, (("look_alikes", pairs.unpair(rewritten)),)),
     Group(shapes.may_be_shapes, (("leet", shapes.read_shapes(rewritten)),)),
     Group(censored.may_be_censored, (("starred", censored.uncensor(rewritten)),)),
     Group(shapes.may_be_drawn, (("drawn_out", shapes.undraw(rewritten)),)),
@@ -238,6 +240,7 @@ BEYOND_ASCII: Final = (
             ("look_alikes", looks.look_alikes(rewritten)),
         ),
     ),
+    Group(censored.may_be_blotted, (("starred", censored.uncensor(rewritten)),)),
     *_APART,
     Group(
         None,

@@ -13,7 +13,7 @@ from torch import Tensor
 from train.artefact import pin, write
 from train.calibrate import UNCALIBRATED, calibrated
 from train.conditioned import fitted
-from train.data import GRAMMAR, SHARES, lessons, measuring_rows
+from train.data import SHARES, lessons, measuring_rows
 from train.encode import encode
 from train.fit import Plan, beside, train
 from train.kinds import Kind, Told, read_kinds, told
@@ -50,7 +50,7 @@ def _trained(options: argparse.Namespace, rows: Sequence[Told], kinds: Sequence[
         model.load_state_dict(torch.load(options.weights, weights_only=True), strict=False)
         return model
     found = lessons(synthetic=not options.no_synthetic)
-    shares = {name: share for name, share in SHARES.items() if name not in GRAMMAR or not options.no_synthetic}
+    shares = {name: share for name, share in SHARES.items() if name != "synthetic" or not options.no_synthetic}
     total = sum(shares.values())
     print(f"{len(found)} rows", flush=True)
     plan = Plan(steps=options.steps, threads=options.threads)

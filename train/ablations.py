@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 
 from train.artefact import write
 from train.calibrate import UNCALIBRATED, event_odds, thinned
-from train.data import GRAMMAR, SHARES, lessons, measuring_rows
+from train.data import SHARES, lessons, measuring_rows
 from train.encode import encode
 from train.fit import Plan, beside, train
 from train.identities import Identities
@@ -109,7 +109,7 @@ def _scores(model: MiniLM, texts: Sequence[str]) -> Floats:
 def _trained(variant: Variant, options: argparse.Namespace) -> Adaptation:
     plan = Plan(steps=options.steps, threads=options.threads)
     plan = replace(plan, of_start=0, alike=plan.alike * variant.alike, keep=plan.keep * variant.keep)
-    shares = {name: share for name, share in SHARES.items() if variant.synthetic or name not in GRAMMAR}
+    shares = {name: share for name, share in SHARES.items() if variant.synthetic or name != "synthetic"}
     total = sum(shares.values())
     shares = {name: share / total for name, share in shares.items()}
     found = lessons(variant.synthetic, hidden=variant.hidden, joined=variant.joined)

@@ -175,9 +175,8 @@ def _balance(rows: Sequence[Row], shares: dict[str, float]) -> np.ndarray[Any, n
 
 
 def family(row: Row) -> str:
-    """The source's first name, or of the grammar's files the one by other hands: what `shares` are by."""
-    first, _, rest = row.source.partition("/")
-    return "voices" if first == "synthetic" and rest.startswith("voices/") else first
+    """The source's first name: what `shares` are by."""
+    return row.source.partition("/")[0]
 
 
 def _batches(

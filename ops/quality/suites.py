@@ -26,6 +26,7 @@ _SEED = 7
 _HAND = Path(__file__).with_name("another_hand.tsv")
 HAND = {
     "hand_functions": "hate and what looks like it by function, by another hand",
+    "hand_harder": "what is hardest: hate denied, condemned, reclaimed and hinted, and its twins, by three more hands",
     "hand_lookalikes": "harmful prompts and harmless ones that sound so, by another hand",
     "hand_prompts": "the same harmful prompts, and everyday messages, by another hand",
 }
@@ -56,7 +57,7 @@ def suites() -> dict[str, Suite]:
 
 def _by_another_hand() -> dict[str, Suite]:
     """
-    Hate and what looks like it, look-alikes of prompts, and prompts against everyday messages: written once by somebody
+    Hate and what looks like it, look-alikes of prompts, and prompts against everyday messages: written once by people
     who had read no wording of ours and no published suite. Nothing is trained on them, and nothing chosen by them.
     """
     found: dict[str, Suite] = {name: [] for name in HAND}
@@ -66,6 +67,8 @@ def _by_another_hand() -> dict[str, Suite]:
             event = _event(f"hand/{row['function']}/{number}", row["text"], {"any": bad})
             if row["suite"] == "hate":
                 found["hand_functions"].append(event | ({"group": row["group"]} if row["group"] else {}))
+            if row["suite"] == "harder":
+                found["hand_harder"].append(event)
             if row["suite"] == "asks":
                 found["hand_lookalikes"].append(event)
             if row["suite"] == "everyday" or (row["suite"] == "asks" and bad):

@@ -17,19 +17,15 @@ from worker.window.ornaments import (
     LONGEST,
     MARKS,
     ODD_CASE,
-    STRONG,
-    WORD,
     WRITTEN_SO,
     accented_words,
     bared,
     drawn_out,
-    in_signs,
-    measure,
-    signed_word,
     spelt,
     votes,
     without_brackets,
 )
+from worker.window.signed import WORD, in_signs, measure, signed_letters
 from worker.window.words import split
 
 # What NFKC turns into plain letters and marks, but not spaces, signs such as ™, fractions or footnote numbers.
@@ -68,7 +64,7 @@ def look_alikes(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
     """The step that folds compatibility forms, takes stacked marks off and reads look-alikes as Latin."""
 
     def step(found: Found) -> Found:
-        signed = _signed(found.text) if in_signs(found.text) else {}
+        signed = signed_letters(found.text) if in_signs(found.text) else {}
         found = rewritten(found, WORD, lambda m: _replaced(m, signed)) if signed else found
         found = rewritten(found, IN_BRACKETS, without_brackets)
         wide = len(_WIDE_LETTER.findall(found.text)) >= WRITTEN_SO and not _CJK.search(found.text)
@@ -212,26 +208,3 @@ def _says(letters: str) -> bool:
         return False
     pieces = split(letters)
     return sum(b - a for a, b, word in pieces if word) >= 0.8 * len(letters) and 3 * len(pieces) <= len(letters)
-
-
-def _signed(text: str) -> dict[int, str]:
-    """
-    What to write in place of the characters of words that signs of money, of print or emoji are letters of, by place.
-
-    A word is read where it and most of the words around are English by it, and signs stand in words there as no
-    language puts them: one sign in the middle of a word is enough, at its edge or in a short word two words are.
-    """
-    found = [(m.start(), signed_word(m[0])) for m in WORD.finditer(text)]
-    words = [word for _, word in found]
-    around = votes([word.known * word.weight for word in words], [word.weight for word in words])
-    signed = [i for i, word in enumerate(words) if word.signed]
-    near = votes([words[i].strength for i in signed], [1 for _ in signed])
-    fit = votes([words[i].known * words[i].weight for i in signed], [words[i].weight for i in signed])
-    throughout = sum(words[i].strength == STRONG for i in signed) >= WRITTEN_SO
-    read: dict[int, str] = {}
-    for i, (strength, _), (good, weight) in zip(signed, near, fit, strict=True):
-        word, english = words[i], around[i][0] >= _MOST * around[i][1]
-        so = strength >= STRONG + (word.size == 1) and good >= _MOST * weight
-        if (word.known and english and (so or word.strength == STRONG)) or (throughout and so and word.inside):
-            read.update(enumerate(word.pieces, found[i][0] + word.at))
-    return read

@@ -1,15 +1,14 @@
-"""Ornaments taken off: accents on every letter, brackets around each, signs in their place, controls between them."""
+"""Ornaments taken off: accents on every letter, brackets around each, control characters between them."""
 
 from __future__ import annotations
 
 import bisect
-import functools
 import re
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final
 
 from worker.window import hidden
-from worker.window.confusables import EMOJI, MONEY, SIGNS, TELLING, bare_letters, readings
+from worker.window.confusables import bare_letters
 from worker.window.disguise import LEET, Kept
 from worker.window.words import alphabetical, ranks, share_known
 
@@ -18,8 +17,8 @@ IN_BRACKETS: Final = re.compile("[\u249c-\u24b5\U0001f110-\U0001f129]{2,}")
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2060-\u2064\u00ad\ufeff]+")
 _OPENING: Final = "([{【「⟦⟨"
 BRACKETED: Final = re.compile(r"(?<!\w)(?:[(\[{【「⟦⟨][A-Za-z][)\]}】」⟧⟩]){2,24}(?!\w)")
-_LATIN: Final = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-ACCENTED: Final = re.compile(rf"[{_LATIN}](?:[{_LATIN}{MARKS}0-9'’]*[{_LATIN}{MARKS}0-9])?")
+LATIN: Final = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+ACCENTED: Final = re.compile(rf"[{LATIN}](?:[{LATIN}{MARKS}0-9'’]*[{LATIN}{MARKS}0-9])?")
 _MARKED: Final = re.compile(rf"[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]|(?<=[A-Za-z])[{MARKS}]")
 WRITTEN_SO: Final = 3  # words of one disguise that make it the way the text is written
 AROUND: Final = 3  # words on either side that say whether a word is in disguise
@@ -29,34 +28,14 @@ _LEET_INSIDE: Final = re.compile("[A-Za-z][013457][A-Za-z]")
 _FEWEST_MARKS: Final = 2  # é in café is an accent
 _RARE: Final = 4_000  # place of a word from which it may be a foreign one
 _ALONE: Final = frozenset("ai")
-_TELLS: Final = f"{TELLING}{''.join(EMOJI)}"
-_SIGNED: Final = re.compile(f"[{_TELLS}](?:\ufe0f?[A-Za-z{_TELLS}]|(?<=[A-Za-z].))")
-_WEAK: Final = re.compile("[ðþæßÐÞÆ]")  # letters of some languages, which write other accents too
-_SIGNS: Final = frozenset(f"{_TELLS}ðþæßÐÞÆ")
-_OTHER_ACCENTS: Final = re.compile("[\u00c0-\u00c5\u00c7-\u00cf\u00d1-\u00dd\u00e0-\u00e5\u00e7-\u00ef\u00f1-\u00fd]")
-_INSIDE: Final = re.compile(f"[A-Za-z0-9@$!|](?:[{_TELLS}]\ufe0f?)+[A-Za-z0-9@$!|]")
-_CHARACTERS: Final = f"{_LATIN}0-9@$!|'’{MONEY}{''.join(SIGNS)}{''.join(EMOJI)}"
-WORD: Final = re.compile(f"[{_CHARACTERS}][{_CHARACTERS}\ufe0f]*")
-_MEASURE: Final = re.compile(r"[^A-Za-z]*[0-9][^A-Za-z]*[A-Za-z]{0,2}")  # £5m, 30°C, 5µm, ©2024
 ODD_CASE: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]")
 _DRAWN: Final = re.compile(r"(.)\1{2,}")
-_EDGE: Final = "!|'’@$0123456789\ufe0f"
 LONGEST: Final = 20  # letters of a word that is looked for
-STRONG: Final = 3  # of a word that is in disguise whatever stands around it
 
 
 def in_accents(text: str) -> bool:
-    """Whether words of `text` carry marks or signs that no language gave them: asked of every text beyond ASCII."""
-    return in_signs(text) or bool(accented_words(text))
-
-
-def in_signs(text: str) -> bool:
-    """Whether a sign or an emoji that may be a letter stands beside a letter, or two together; or thorns strewn in."""
-    if _SIGNS.isdisjoint(text):  # many times faster than a pattern
-        return False
-    if _SIGNED.search(text):
-        return True
-    return len(_WEAK.findall(text)) >= WRITTEN_SO and not _OTHER_ACCENTS.search(text)
+    """Whether words of `text` carry marks that no language gave them: asked of every text beyond ASCII."""
+    return bool(accented_words(text))
 
 
 def only_noise(text: str) -> bool:
@@ -176,69 +155,3 @@ def drawn_out(letters: str) -> bool:
     """Whether letters are a word with a letter three times and more."""
     drawn = _DRAWN.sub(r"\1", letters)
     return drawn != letters and (counts(drawn) or counts(_DRAWN.sub(r"\1\1", letters)))
-
-
-def measure(word: str) -> bool:
-    """Whether a word is a number with its sign or unit."""
-    return _MEASURE.fullmatch(word) is not None
-
-
-class Word(NamedTuple):
-    """
-    A word that may have signs for letters.
-
-    at: its place in what was written. pieces: what each character from there is read as; size: how many letters.
-    known: whether that is an English word. signed: whether signs or emoji are in it; inside: between its letters.
-    strength: how much of a disguise it is by itself, 0 to STRONG. weight: its letters, 0 where they say nothing.
-    """
-
-    at: int
-    pieces: tuple[str, ...]
-    size: int
-    known: bool
-    signed: bool
-    inside: bool
-    strength: int
-    weight: int
-
-
-@functools.lru_cache(8192)
-def signed_word(written: str) -> Word:
-    """The word in `written`: marks and emoji at its ends are left out where it is a word without."""
-    at, word, pieces, known = _signed_reading(written)
-    size = sum(map(len, pieces))
-    weight = 0 if measure(word) or (size < 3 and not known) else size
-    signed = weight > 0 and not word.isascii()
-    strength = _strength(word, size) if known and signed else 0
-    return Word(at, pieces, size, known, signed, _INSIDE.search(word) is not None, strength, weight)
-
-
-def _strength(word: str, size: int) -> int:
-    signs = {c for c in word if c in _TELLS}
-    bare = word.strip(_TELLS + "\ufe0f").lower()
-    if size < 3 or (len(bare) > 2 and bare in ranks() and word.lower().startswith(bare)):
-        return 0
-    if not signs:
-        return 1 if _WEAK.search(word) else 0
-    if not re.search("[A-Za-z]", word):
-        return STRONG - 1
-    edge = size > 3 and len(bare) > 1 and bare not in ranks()
-    return STRONG if _INSIDE.search(word) or len(signs) > 1 or edge else STRONG - 1
-
-
-def _signed_reading(written: str) -> tuple[int, str, tuple[str, ...], bool]:
-    """Where the word in `written` starts, the word, what its characters are read as, and whether that is English."""
-    if written.isascii():
-        return 0, written, tuple(written), counts(plain(written.strip(_EDGE)))
-    marked, emoji = written.rstrip(_EDGE), _EDGE + "".join(EMOJI)
-    for word in dict.fromkeys((written, marked, marked.rstrip(emoji), marked.strip(emoji))):
-        choices = [readings(c) for c in word]
-        firsts = tuple(likely[0] for likely in choices)
-        found = spelt(choices) if len(word) <= 2 * LONGEST else None
-        if found or drawn_out("".join(firsts).lower()):
-            pieces = found or firsts
-            upper = word.isupper() and len(re.findall("[A-Z]", word)) > 1
-            if upper or ODD_CASE.search("".join(pieces)):
-                pieces = tuple(piece.upper() if upper else piece.lower() for piece in pieces)
-            return written.index(word), word, pieces, True
-    return 0, written, tuple(readings(c)[0] for c in written), False

@@ -23,6 +23,7 @@ from worker.window import (
     respelt,
     shapes,
     shifted,
+    signed,
     spelling,
     tags,
 )
@@ -62,7 +63,7 @@ def _odd(text: str) -> bool:
     """Whether a character is there that some rule knows, or emoji stand where letters or spaces do."""
     if _ODD.search(text) or hidden.FLAGS.search(text) or spelling.EMOJI_INSIDE.search(text):
         return True
-    return len(spelling.EMOJI_GAP.findall(text)) >= _WRITTEN_SO or ornaments.in_accents(text)
+    return len(spelling.EMOJI_GAP.findall(text)) >= _WRITTEN_SO or signed.in_signs(text) or ornaments.in_accents(text)
 
 
 def _deleted(found: Normalised) -> Normalised:

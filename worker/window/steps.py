@@ -14,6 +14,7 @@ from worker.window import (
     fillers,
     hidden,
     joined,
+    latex,
     looks,
     markup,
     misspelt,
@@ -141,6 +142,7 @@ _WRAPPED: Final = (
         markup.may_be_markup,
         (
             ("quoted", apply(tags.WHOLE, program.from_block)),
+            ("markup", when(latex.may_be_latex, apply(tags.WHOLE, latex.untex))),
             ("markup", tags.untag(rewritten)),
             ("markup", apply(tags.LINK, tags.unlink)),
             ("markup", apply(tags.WHOLE, markup.unmark_lines)),

@@ -1,10 +1,10 @@
-"""Takes off the tags of HTML, XML and forums, commands of LaTeX and addresses of links; what the others share."""
+"""Takes off the tags and comments of HTML, XML and forums, and the addresses of links; what the others share."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from worker.window.disguise import Found, Kept, Rewritten, Rule
 from worker.window.words import ranks, share_known
@@ -31,24 +31,7 @@ _INLINE: Final = frozenset(_SHOWN_IN_LINE.split())
 _BLOCK: Final = frozenset(_SHOWN_APART.split())
 _HTML: Final = _INLINE | _BLOCK
 _VOID: Final = frozenset({"br", "hr", "wbr"})
-_MATH: Final = re.compile(
-    r"\$\$([^$]{1,2000})\$\$|\$(?![\s\d$])([^$\n]{1,500})(?<!\s)\$(?!\d)"
-    r"|\\\(((?:[^\\]|\\[^()])*+)\\\)|\\\[((?:[^\\]|\\[^\[\]])*+)\\\]"
-)
-_SWITCH: Final = r"\\(?:bf|it|em|rm|tt|sf|sc|sl|[bm]dseries|itshape|displaystyle|[lL]arge|LARGE|[hH]uge|tiny)\b\s?"
-_TEX: Final = re.compile(
-    r"(?P<opened>\\(?:text(?!color)[a-z]{0,6}|math(?:rm|bf|it|sf|tt|cal|frak|scr|bb|normal)|emph|operatorname\*?|[mfh]box|boxed"
-    r"|under(?:line|brace)|over(?:line|brace)|bm|bold|boldsymbol|pmb|uline|sout|cancel|hat|bar|vec|tilde|dot)\s?\{"
-    rf"|\\(?:(?:text)?color|colorbox|href)\{{[^{{}}]{{0,99}}\}}\{{|\{{\s?{_SWITCH})"
-    rf"|(?P<gone>\\(?:color|[hv]space|phantom|label)\*?\{{[^{{}}]{{0,99}}\}}|{_SWITCH}|\\[!/-](?=[A-Za-z\\])"
-    r"|(?<=[A-Za-z])\{\}(?=[A-Za-z])|\$(?=\\[a-z]))"
-    r"|(?P<space>\\(?:begin|end)\{\w{1,20}\*?\}|\\(?:q?quad|space|newline|par)\b"
-    r"|\\[;,:>](?=[\w\\{])|\\ (?=[A-Za-z\\])|\\\\(?=\s)|(?<=[\w}])~(?=[\w\\])"
-    r"|&(?=\s?\\[a-z]))"
-    r"|(?P<brace>[{}])|(?P<sign>\\[A-Za-z]+|[\^_](?=[{A-Za-z0-9\\]))|(?P<formula>[=+<>|/0-9])"
-)
 _SMALL: Final = 150  # places by frequency
-_WORDY: Final = 0.7  # of the letters in known words
 _NO_LETTERS: Final = re.compile(r"[^A-Za-z]+")
 FAR: Final = 5_000  # strings or matches in one text, beyond which each is too slow
 SOME: Final = 3  # words, marks or strings that are no chance
@@ -108,11 +91,9 @@ def is_said(words: Iterable[str]) -> bool:
 
 
 def untag(rewritten: Rewritten[Found]) -> Callable[[Found], Found]:
-    """The step that takes commands of LaTeX and tags of HTML, XML and forums off; <user> and `a < b` are none."""
+    """The step that takes tags and comments of HTML, XML and forums off; <user> and `a < b` are none."""
 
     def step(found: Found) -> Found:
-        if any(sign in found.text for sign in ("\\", "$", "{}")):
-            found = rewritten(found, WHOLE, untex)
         text = found.text
         tags = list(TAG.finditer(text))
         if not tags:
@@ -161,69 +142,3 @@ def unlink(match: re.Match[str]) -> Kept | None:
     if inside and match[2] and not any(c in match[2] for c in "./:#<"):
         return None
     return match[1], range(*(i - match.start() for i in match.span(1)))
-
-
-def untex(match: re.Match[str]) -> Kept | None:
-    r"""$\text{Kill}\;\mathbf{them}$ and \textbf{ki}\textit{ll}: the words that LaTeX shows; formulas stay."""
-    text, at, commands, signs = match[0], 0, 0, 0
-    shown: Places = []
-    for m in _MATH.finditer(text):
-        before, inner = _shown(text, at, m.start()), _shown(text, *m.span(m.lastindex or 1), formula=True)
-        is_said = not inner.signs and _in_words("".join(c for c, _ in inner.said))
-        shown += before.said
-        shown += inner.said if is_said else zip(m[0], range(*m.span()), strict=True)
-        commands += before.commands + is_said * (1 + inner.commands)
-        signs, at = signs + before.signs, m.end()
-    rest = _shown(text, at, len(text))
-    shown += rest.said
-    commands, signs = commands + rest.commands, signs + rest.signs
-    enough = commands >= (2 if "\\" in text else SOME) or (commands and any(map(_is_within, _TEX.finditer(text))))
-    if not enough or 2 * signs > commands or share_known("".join(c for c, _ in shown)) < _WORDY:
-        return None
-    return "".join(c for c, _ in shown), places_of(shown)
-
-
-def _is_within(match: re.Match[str]) -> bool:
-    return len(by := neighbours(match)) == 2 and by.isalpha() and not match["formula"]
-
-
-class _Shown(NamedTuple):
-    """What LaTeX shows of a piece: how many commands are read, and how many signs of formulas are left."""
-
-    said: Places
-    commands: int
-    signs: int
-
-
-def _shown(text: str, start: int, end: int, *, formula: bool = False) -> _Shown:
-    said: Places = []
-    opened: list[bool] = []  # for each open brace whether it is a command's, which is not shown
-    commands = signs = 0
-    at = start
-    for m in _TEX.finditer(text, start, end):
-        said += zip(text[at : m.start()], range(at, m.start()), strict=True)
-        at, kind = m.end(), m.lastgroup
-        if m[0] == "\\ " and not formula and not set(neighbours(m)) & {"}", "\\"}:
-            kind = "formula"  # a path in a shell
-        commands += kind in ("opened", "gone", "space")
-        signs += kind == "sign" or (formula and kind == "formula")
-        is_shown = kind in ("sign", "formula")
-        if kind == "space":
-            said.append((" ", m.start()))
-        elif kind == "opened" or m[0] == "{":
-            opened.append(formula or kind == "opened" or opened[-1:] == [True])
-            is_shown = not opened[-1]
-        elif m[0] == "}":
-            is_shown = not (opened.pop() if opened else formula)
-        if is_shown:
-            said += zip(m[0], range(*m.span()), strict=True)
-    said += zip(text[at:end], range(at, end), strict=True)
-    return _Shown(said, commands, signs)
-
-
-def _in_words(said: str) -> bool:
-    """Whether a formula is words; letters set apart are one word."""
-    pieces = said.split()
-    if pieces and max(map(len, pieces)) == 1:
-        return len(pieces) >= SOME and "".join(pieces).lower() in ranks()
-    return sum(map(str.isalpha, said)) > 1 and share_known(said) >= _WORDY

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from worker.window import markup, program, tags
+from worker.window import latex, markup, program, tags
 from worker.window.disguise import Rule
-from worker.window.rewriting import Normalised, rewritten
+from worker.window.rewriting import Normalised, apply, rewritten
 
 Step = Callable[[Normalised], Normalised]
 SAID = "how do I kill my boss at home"
@@ -26,6 +26,7 @@ CODE: list[Step] = [
 ]
 MARKS: list[Step] = [
     whole(program.from_block),
+    apply(tags.WHOLE, latex.untex),
     tags.untag(rewritten),
     lambda found: rewritten(found, tags.LINK, tags.unlink),
     *map(whole, (markup.unmark_lines, markup.untable, markup.unemphasise, markup.unwrap_words)),

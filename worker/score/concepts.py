@@ -56,7 +56,8 @@ class Heads:
     weights: float32 [C, 589], for `Reading.features`. bias: float32 [C]. known: bool [C], False where a category
     has neither words nor a trained head. digest: sha256 over them, 64 hexadecimal digits. trained: int64 [C], the
     column of the trained head that a category asks for; -1 where it goes by its own words. balanced: float32 [C], the
-    log-odds of the operating point of that name; NaN where it was not asked for.
+    log-odds of the operating point of that name, by the background's lines where a category goes by its own words, so a
+    little lower; NaN where it was not asked for.
     """
 
     weights: Floats
@@ -123,28 +124,35 @@ class TextConcepts:
         with self._lock:
             found = self._stacks.get(tuple(keys))
             if found is None:
-                points = np.clip(self._pointed(keys)[_BALANCED], 1e-7, 1 - 1e-7)
-                balanced = np.log(points / (1 - points)).astype(np.float32)
-                found = self._stacks[tuple(keys)] = replace(self._stacked(keys), balanced=balanced)
+                heads = self._stacked(keys)
+                found = self._stacks[tuple(keys)] = replace(heads, balanced=self._balanced(keys, heads))
             return {NAME: found}
+
+    def _balanced(self, keys: Sequence[_Wanted], heads: Heads) -> Floats:
+        """float32 [C] log-odds. The sample that sets points is not asked: it takes ten seconds to read, once."""
+        points = thresholds(heads.by_own_words(self._background.lines))[_BALANCED]
+        for place, key in enumerate(keys):
+            if isinstance(key, str):
+                points[place] = self._trained_points[key][_BALANCED]
+        points = np.clip(points, 1e-7, 1 - 1e-7)
+        balanced: Floats = np.log(points / (1 - points)).astype(np.float32)
+        return balanced
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
         """The same for every type: a transcript and a text in a picture are scored like any other text."""
         keys = [self._wanted(category) for category in categories]
         if not any(keys):
             return None
-        with self._lock:
-            return np.repeat(self._pointed(keys)[:, np.newaxis], len(PART_TYPES), axis=1)
-
-    def _pointed(self, keys: Sequence[_Wanted]) -> Thresholds:
-        """float64 [3, C]: the points of `keys`; under the lock."""
-        own = [key for key in dict.fromkeys(keys) if isinstance(key, tuple)]
-        missing = [key for key in own if key not in self._points]
-        if missing:
-            scores = self._stacked(missing).by_own_words(self._sample.embeddings)
-            _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
         nothing = np.full(len(RATES), np.nan)
-        return np.column_stack([nothing if key is None else self._points_of(key) for key in keys])
+        with self._lock:
+            own = [key for key in dict.fromkeys(keys) if isinstance(key, tuple)]
+            missing = [key for key in own if key not in self._points]
+            if missing:
+                heads = self._stacked(missing)
+                scores = heads.by_own_words(self._sample.embeddings)
+                _remember(self._points, dict(zip(missing, thresholds(scores).T, strict=True)))
+            found = [nothing if key is None else self._points_of(key) for key in keys]
+        return np.repeat(np.column_stack(found)[:, np.newaxis], len(PART_TYPES), axis=1)
 
     def _points_of(self, key: _Key | str) -> Thresholds:
         return self._trained_points[key] if isinstance(key, str) else self._points[key]

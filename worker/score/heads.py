@@ -46,7 +46,7 @@ class Background:
     """
 
     def __init__(self, lines: Floats, asked: Asked) -> None:
-        self._asked, self._lines = asked, lines
+        self._asked, self.lines = asked, lines
         rows = self._rows = _fitted(lines)
         penalty = np.full(rows.shape[1], _RIDGE)
         penalty[-1] = 1e-3  # the last column is the intercept, which must stay free
@@ -102,7 +102,7 @@ class Background:
         weights = np.zeros((len(words), of_meaning.shape[1] + FITTED - MEANING + of_slots.shape[1] + 1))
         weights[:, :MEANING], weights[:, FITTED:-1], weights[:, -1] = of_meaning, of_slots, always
         weights *= share
-        lines = self._lines @ weights[0, :-1] + weights[0, -1]
+        lines = self.lines @ weights[0, :-1] + weights[0, -1]
         weights[:, -1] -= lines.mean()
         own = np.concatenate([definition, violating, allowed])
         alone = np.einsum("nf,nf->n", own, weights[1:, :-1]) + weights[1:, -1]

@@ -35,7 +35,7 @@ from worker.score.features import Reading
 from worker.score.models.adapted import published
 from worker.score.models.minilm import Ids, MiniLM
 from worker.score.models.minilm_encoders import CpuEncoder, Encoder
-from worker.score.models.minilm_scorer import SURELY_LOW, Weight, read_views
+from worker.score.models.minilm_scorer import Weight, read_views, weight_of
 from worker.window.views import Views
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,13 +77,12 @@ class Reader:
         found = np.full(len(events), SILENT, np.float32)
         for first in range(0, len(asked), _BATCH):
             batch = asked[first : first + _BATCH]
-            seen, less = read_views(self.model, [view for _, view in batch], lambda found, _: self._weight(found))
+            seen, less = read_views(self.model, [view for _, view in batch], self._look)
             np.maximum.at(found, [place for place, _ in batch], (self.score(seen) - less).astype(np.float32))
         return found
 
-    def _weight(self, found: Reading) -> Weight:
-        highest = self.score(found)
-        return Weight(highest, highest - SURELY_LOW)
+    def _look(self, found: Reading, _: Sequence[int]) -> Weight:
+        return weight_of(self.score(found))
 
     def _views(self, parts: tuple[str, ...]) -> Iterator[View]:
         views = Views(self.model)

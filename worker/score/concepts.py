@@ -22,7 +22,7 @@ from worker.score.asked import Asked
 from worker.score.calibration import RATES, Sample, thresholds
 from worker.score.clauses import sentences
 from worker.score.embeddings import EmbeddingCache, Vectors
-from worker.score.features import HEARD, MOST_HEARD, WIDTH, Reading
+from worker.score.features import HEARD, MOST_HEARD, WIDTH, Reading, log_odds
 from worker.score.heads import PARAMETERS, Background, Head
 from worker.score.weights import content_digest
 
@@ -134,9 +134,7 @@ class TextConcepts:
         for place, key in enumerate(keys):
             if isinstance(key, str):
                 points[place] = self._trained_points[key][_BALANCED]
-        points = np.clip(points, 1e-7, 1 - 1e-7)
-        balanced: Floats = np.log(points / (1 - points)).astype(np.float32)
-        return balanced
+        return log_odds(points).astype(np.float32)
 
     def points(self, categories: Sequence[CategorySpec]) -> Thresholds | None:
         """The same for every type: a transcript and a text in a picture are scored like any other text."""

@@ -29,6 +29,13 @@ class Reading(NamedTuple):
     features: Floats
 
 
+def log_odds(probabilities: Floats) -> Floats:
+    """Of the same shape and dtype, finite: as of 1e-7 at the least, and 1 less that at the most."""
+    sure = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    odds: Floats = np.log(sure / (1 - sure))
+    return odds
+
+
 def features(restored: Floats, trained: Floats, slots: Floats) -> Floats:
     """float32 [N, 589] from restored embeddings of unit length, log-odds of the trained heads, and slots."""
     heard = np.clip(trained, -MOST_HEARD, MOST_HEARD) * np.float32(HEARD)

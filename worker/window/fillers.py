@@ -58,14 +58,15 @@ def filled(text: str) -> bool:
     words = text.lower().split()
     if len(words) < 2 * _FEWEST:
         return False
-    if _seem(words) >= _FEWEST or said_often(words):
+    different = len(set(words))
+    if _seem(words) >= _FEWEST or said_often(words, different):
         return True
-    return len(set(words)) < 0.8 * len(words) and not all(map(ranks().__contains__, words))
+    return different < 0.8 * len(words) and not all(map(ranks().__contains__, words))
 
 
-def said_often(words: list[str]) -> bool:
-    """Whether one word is said so often as a filler is."""
-    if len(words) - len(set(words)) < _AGAIN - 1:
+def said_often(words: list[str], different: int) -> bool:
+    """Whether one of the words is said so often as a filler is; `different`: how many different ones there are."""
+    if len(words) - different < _AGAIN - 1:
         return False
     return max(Counter(words).values()) >= max(_AGAIN, _OFTEN * len(words))
 

@@ -15,7 +15,6 @@ _WORD: Final = r"(?:[A-Za-z][a-z]{1,20}(?:'[a-z]{1,2})?|[AIaiu])"
 _SHAPE: Final = throughout(rf"{_WORD}(?:[,.!?]? {_WORD})*[.!?]{{0,3}}")
 _STOPS: Final = str.maketrans("", "", ",.!?")
 _HEX: Final = frozenset("abcdef")
-_OFTEN: Final = 3  # times that words are said again: fewer are no sign
 _FEW: Final = 6  # words of a text for each that is unknown
 
 
@@ -26,9 +25,7 @@ def ordinary(text: str) -> bool:
     bare = text.lower().translate(_STOPS)
     words = bare.split()
     different = set(words)
-    if 2 * (len(text) - len(bare)) > len(words):  # a stop behind every second word
-        return False
-    if len(words) - len(different) >= _OFTEN and said_often(words):
+    if 2 * (len(text) - len(bare)) > len(words) or said_often(words, len(different)):  # a stop behind every second word
         return False
     unknown = different - _unsuspected()
     return not unknown or (len(unknown) == 1 and _alone(unknown.pop(), words))

@@ -149,18 +149,18 @@ def alphabetical() -> list[str]:
 
 def anywhere(pattern: str) -> Callable[[str], bool]:
     """The question whether `pattern` is anywhere in a text: a set answers at half a search's price."""
-    found = re2.Set.SearchSet()
-    found.Add(pattern)
-    found.Compile()
-    return lambda text: bool(found.Match(text.encode(errors="surrogatepass")))
+    return _question(re2.Set.SearchSet(), pattern)
 
 
 def throughout(pattern: str) -> Callable[[str], bool]:
     """The question whether a text is `pattern` from its beginning to its end, asked in the same way."""
-    found = re2.Set.FullMatchSet()
-    found.Add(pattern)
-    found.Compile()
-    return lambda text: bool(found.Match(text.encode(errors="surrogatepass")))
+    return _question(re2.Set.FullMatchSet(), pattern)
+
+
+def _question(asked: re2.Set, pattern: str) -> Callable[[str], bool]:
+    asked.Add(pattern)
+    asked.Compile()
+    return lambda text: bool(asked.Match(text.encode(errors="surrogatepass")))
 
 
 @functools.lru_cache(4096)

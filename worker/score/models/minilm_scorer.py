@@ -12,7 +12,7 @@ import numpy as np
 from worker.core.errors import ModelFailed
 from worker.core.views import Floats, ModelRef, View, ViewKind
 from worker.score.concepts import NAME, Heads, TextConcepts
-from worker.score.features import Reading
+from worker.score.features import Reading, log_odds
 from worker.score.models.minilm import MiniLM
 from worker.score.models.minilm_encoders import Ids
 from worker.score.weights import content_digest
@@ -25,7 +25,6 @@ _FOREIGN, _AT_HOME = 0.2, 0.4  # cosines of a sentence and its neighbours' mean
 LOW = -2.2  # log-odds of a score that decides nothing, 0.1
 SURELY_LOW = -2.94  # of a glance that needs no closer look, 0.05
 UNSURE = 0.75  # log-odds that a glance is hardly ever off by: so much lower where a category's balanced point is as low
-_LEAST = 1e-7  # a probability whose log-odds are finite
 _DOUBT = repr((EXCERPT, OWN, _FOREIGN, _AT_HOME, LOW, SURELY_LOW, UNSURE))
 
 
@@ -79,7 +78,11 @@ Look = Callable[[Reading, Sequence[int]], Weight]
 
 def trained_alone(found: Reading, _: Sequence[int]) -> Weight:
     """The weight of views by what the trained heads say."""
-    highest = found.log_odds.max(1)
+    return weight_of(found.log_odds.max(1))
+
+
+def weight_of(highest: Floats) -> Weight:
+    """Where all categories are surely low at the same log-odds. highest: float32 [n]."""
     return Weight(highest, highest - SURELY_LOW)
 
 
@@ -175,10 +178,9 @@ def _weight(scores: Sequence[Floats], asked: Sequence[Heads]) -> Weight:
     """Of each view's probabilities, float32 [C] with NaN."""
     highest, over = np.empty(len(scores), np.float32), np.empty(len(scores), np.float32)
     for row, (score, heads) in enumerate(zip(scores, asked, strict=True)):
-        sure = np.clip(np.nan_to_num(score), _LEAST, 1 - _LEAST)
-        log_odds = np.log(sure / (1 - sure))
-        highest[row] = log_odds.max()
-        over[row] = (log_odds - np.fmin(heads.balanced - UNSURE, SURELY_LOW)).max()
+        odds = log_odds(np.nan_to_num(score))
+        highest[row] = odds.max()
+        over[row] = (odds - np.fmin(heads.balanced - UNSURE, SURELY_LOW)).max()
     return Weight(highest, over)
 
 
